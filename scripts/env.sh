@@ -1,0 +1,38 @@
+# Sourced by the other scripts: goes to the project's folder, reads .env, finds a JDK 25 and makes it JAVA_HOME.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+
+# as compose does: what the environment has wins over .env
+if [ -f .env ]; then
+  while IFS='=' read -r name value || [ -n "$name" ]; do
+    [[ $name =~ ^[A-Z][A-Z0-9_]*$ ]] || continue
+    value=${value%$'\r'}
+    if [[ $value =~ ^\"(.*)\"$ || $value =~ ^\'(.*)\'$ ]]; then value=${BASH_REMATCH[1]}; fi
+    [ -n "${!name+set}" ] || export "$name=$value"
+  done <.env
+fi
+
+jdk_25() {
+  local home java
+  java=$(command -v java) && java=$(readlink -f "$java" 2>/dev/null || true)
+  for home in "${JAVA25_HOME:-}" "${JAVA_HOME:-}" "${java%/bin/java}" \
+    /usr/lib/jvm/* /usr/java/* /opt/java/* /opt/jdk* ~/.sdkman/candidates/java/* ~/.jdks/* ~/.jenv/versions/* \
+    ~/.asdf/installs/java/* ~/.local/share/mise/installs/java/* /Library/Java/JavaVirtualMachines/*/Contents/Home \
+    ~/Library/Java/JavaVirtualMachines/*/Contents/Home /opt/homebrew/opt/openjdk*/libexec/openjdk.jdk/Contents/Home; do
+    if [ -x "$home/bin/javac" ] && grep -qs '^JAVA_VERSION="25' "$home/release"; then
+      echo "$home"
+      return
+    fi
+  done
+  echo "latchkey: no JDK 25 found. Install one (https://adoptium.net, or your system's package), or set JAVA25_HOME." >&2
+  return 1
+}
+
+JAVA_HOME=$(jdk_25) || exit 1
+export JAVA_HOME
+if ! command -v mvn >/dev/null; then
+  echo "latchkey: no Maven found. Install version 3.8 or newer (https://maven.apache.org, or your system's package)." >&2
+  exit 1
+fi
+# Maven's own libraries call what JDK 25 warns of: nothing that a user of this project could mend
+export MAVEN_OPTS="${MAVEN_OPTS:-} --sun-misc-unsafe-memory-access=allow --enable-native-access=ALL-UNNAMED"

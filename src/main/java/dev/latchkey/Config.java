@@ -1,0 +1,92 @@
+package dev.latchkey;
+
+import dev.latchkey.redis.Redis;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/** The configuration, from environment variables. A variable that is empty counts as unset. */
+public record Config(
+        String host,
+        int port,
+        String redisUrl,
+        Duration redisTimeout,
+        Duration tokenTtl,
+        int pbkdf2Iterations,
+        int passwordMinLength,
+        int maxBodyBytes,
+        int maxTodosPerUser) {
+
+    /** All that is wrong, one fault a line. No value is quoted that may be a secret. */
+    public static final class Invalid extends Exception {
+        private static final long serialVersionUID = 1;
+
+        Invalid(List<String> faults) {
+            super(String.join(System.lineSeparator(), faults));
+        }
+    }
+
+    /** @throws Invalid with every fault */
+    public static Config from(Map<String, String> environment) throws Invalid {
+        var reader = new Reader(environment);
+        var config = new Config(
+                reader.text("HOST", "0.0.0.0"),
+                reader.number("PORT", 8080, 0, 65_535),
+                reader.redisUrl("REDIS_URL", "redis://localhost:6379"),
+                Duration.ofMillis(reader.number("REDIS_TIMEOUT_MS", 1000, 10, 60_000)),
+                Duration.ofSeconds(reader.number("TOKEN_TTL", 3600, 1, Integer.MAX_VALUE)),
+                reader.number("PBKDF2_ITERATIONS", 600_000, 100_000, 10_000_000),
+                reader.number("PASSWORD_MIN_LENGTH", 8, 8, 128),
+                reader.number("MAX_BODY_BYTES", 16_384, 1_024, 1_048_576),
+                reader.number("MAX_TODOS_PER_USER", 1000, 1, 100_000));
+        if (!reader.faults.isEmpty()) {
+            throw new Invalid(reader.faults);
+        }
+        return config;
+    }
+
+    /** Without the URL, which may have a password in it. */
+    @Override
+    public String toString() {
+        return "Config[" + host + ":" + port + "]";
+    }
+
+    private static final class Reader {
+        private final Map<String, String> environment;
+        private final List<String> faults = new ArrayList<>();
+
+        Reader(Map<String, String> environment) {
+            this.environment = environment;
+        }
+
+        String text(String name, String absent) {
+            String value = environment.getOrDefault(name, "").strip();
+            return value.isEmpty() ? absent : value;
+        }
+
+        int number(String name, int absent, int min, int max) {
+            String text = text(name, Integer.toString(absent));
+            try {
+                int number = Integer.parseInt(text);
+                if (number >= min && number <= max) {
+                    return number;
+                }
+            } catch (NumberFormatException _) {
+                // reported below, as a number out of range is
+            }
+            faults.add(name + " must be a whole number from " + min + " to " + max + ", not '" + text + "'");
+            return absent;
+        }
+
+        String redisUrl(String name, String absent) {
+            String url = text(name, absent);
+            try {
+                Redis.checkUrl(url);
+            } catch (IllegalArgumentException e) {
+                faults.add(name + " " + e.getMessage());
+            }
+            return url;
+        }
+    }
+}

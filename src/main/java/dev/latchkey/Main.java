@@ -1,0 +1,76 @@
+package dev.latchkey;
+
+import dev.latchkey.ops.Logs;
+import io.lettuce.core.RedisException;
+import java.io.IOException;
+import java.net.BindException;
+import java.net.HttpURLConnection;
+import java.net.URI;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** The process. Exit codes: 0 stopped by a signal, 1 failed, 2 bad configuration. */
+public final class Main {
+    private static final int FAILED = 1;
+    private static final int BAD_CONFIGURATION = 2;
+
+    private Main() {}
+
+    /** {@code --health} asks the service that runs on this host whether it is ready; no argument runs the service. */
+    public static void main(String[] args) {
+        if (args.length == 1 && args[0].equals("--health")) {
+            System.exit(isReady(System.getenv().getOrDefault("PORT", "8080")) ? 0 : FAILED);
+        }
+        start(System.getenv());
+    }
+
+    /** Starts the service, and stops it when the process is told to end. Ends the process where it cannot start. */
+    static App start(Map<String, String> environment) {
+        Logs logs = Logs.install();
+        try {
+            var app = App.start(Config.from(environment));
+            Runtime.getRuntime()
+                    .addShutdownHook(Thread.ofPlatform().name("stop").unstarted(() -> {
+                        app.close();
+                        logs.flush();
+                    }));
+            // not a constant: a logger made before Logs would bring the JDK's own set-up
+            System.getLogger("latchkey.main").log(System.Logger.Level.INFO, "listening on port " + app.port());
+            logs.flush();
+            return app;
+        } catch (Config.Invalid e) {
+            return fail(BAD_CONFIGURATION, e.getMessage());
+        } catch (RedisException e) {
+            return fail(FAILED, "Redis cannot be reached: " + root(e) + ". Start it, or set REDIS_URL.");
+        } catch (BindException e) {
+            return fail(
+                    FAILED,
+                    "cannot listen on port " + environment.get("PORT") + ": " + e.getMessage() + ". Set PORT or HOST.");
+        } catch (IOException e) {
+            return fail(FAILED, String.valueOf(e));
+        }
+    }
+
+    private static boolean isReady(String port) {
+        try {
+            var url = URI.create("http://127.0.0.1:" + port + "/health/ready").toURL();
+            return ((HttpURLConnection) url.openConnection()).getResponseCode() == HttpURLConnection.HTTP_OK;
+        } catch (IOException _) {
+            return false;
+        }
+    }
+
+    private static App fail(int code, @Nullable String message) {
+        String.valueOf(message).lines().forEach(line -> System.err.println("latchkey: " + line));
+        System.exit(code);
+        throw new IllegalStateException("exited");
+    }
+
+    private static String root(Throwable e) {
+        Throwable root = e;
+        while (root.getCause() != null) {
+            root = root.getCause();
+        }
+        return String.valueOf(root.getMessage());
+    }
+}

@@ -1,0 +1,140 @@
+package dev.latchkey.auth;
+
+import java.security.GeneralSecurityException;
+import java.security.MessageDigest;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.Base64;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
+import javax.crypto.SecretKeyFactory;
+import javax.crypto.spec.PBEKeySpec;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * PBKDF2-HMAC-SHA256 (RFC 8018 §5.2) as PHC strings {@code $pbkdf2-sha256$i=600000$SALT$KEY}, Base64 without padding.
+ *
+ * <p>Runs on platform threads of its own behind a bounded queue. A hash is some 150 ms of pure CPU and virtual threads are
+ * not time-sliced: on them, as many logins as there are cores would stop every token check.
+ */
+public final class PasswordHasher implements AutoCloseable {
+    /** A stored count beyond this is refused, not run: whoever can write one record could else stall every login. */
+    static final int MAX_ITERATIONS = 10_000_000;
+
+    private static final int SALT_BYTES = 16;
+    private static final int KEY_BITS = 256;
+    private static final Duration MAX_WAIT = Duration.ofSeconds(3); // by then the client has mostly given up
+    private static final Pattern PHC =
+            Pattern.compile("\\$pbkdf2-sha256\\$i=([1-9][0-9]{0,7})\\$([A-Za-z0-9+/]{22})\\$([A-Za-z0-9+/]{43})");
+    private static final Base64.Encoder BASE64 = Base64.getEncoder().withoutPadding();
+
+    private final int iterations;
+    private final SecureRandom random = new SecureRandom();
+    private final ThreadPoolExecutor pool;
+    private final String dummy;
+
+    /** More passwords wait to be hashed than can be in good time: try again later. */
+    public static final class BusyException extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        BusyException() {
+            super("the queue of password hashes is full", null, false, false);
+        }
+    }
+
+    /**
+     * @param iterations of new hashes
+     * @param threads that hash at the same time
+     * @param queue hashes that may wait for one of them
+     */
+    public PasswordHasher(int iterations, int threads, int queue) {
+        this.iterations = iterations;
+        pool = new ThreadPoolExecutor(
+                threads,
+                threads,
+                0,
+                TimeUnit.SECONDS,
+                new ArrayBlockingQueue<>(queue),
+                Thread.ofPlatform().daemon().name("password-hash-", 0).factory());
+        dummy = phc(new byte[SALT_BYTES], new byte[KEY_BITS / 8]);
+    }
+
+    /** With all cores but one, and 16 places in the queue for each. */
+    public static PasswordHasher create(int iterations) {
+        int threads = Math.max(1, Runtime.getRuntime().availableProcessors() - 1);
+        return new PasswordHasher(iterations, threads, 16 * threads);
+    }
+
+    /** @throws BusyException where it would have to wait too long */
+    public String hash(String password) {
+        byte[] salt = new byte[SALT_BYTES];
+        random.nextBytes(salt);
+        return phc(salt, derive(password, salt, iterations));
+    }
+
+    /**
+     * Whether it is the password of that hash. Costs the same where {@code phc} is null, for a user who does not exist, or is
+     * not a hash to be run: so that nobody can tell by the clock which names exist.
+     *
+     * @throws BusyException where it would have to wait too long
+     */
+    public boolean verify(String password, @Nullable String phc) {
+        var parts = PHC.matcher(phc == null ? "" : phc);
+        boolean real = parts.matches() && Integer.parseInt(parts.group(1)) <= MAX_ITERATIONS;
+        if (!real) {
+            parts = PHC.matcher(dummy);
+            parts.matches();
+        }
+        byte[] salt = Base64.getDecoder().decode(parts.group(2));
+        byte[] key = Base64.getDecoder().decode(parts.group(3));
+        return MessageDigest.isEqual(key, derive(password, salt, Integer.parseInt(parts.group(1)))) && real;
+    }
+
+    private String phc(byte[] salt, byte[] key) {
+        return "$pbkdf2-sha256$i=" + iterations + "$" + BASE64.encodeToString(salt) + "$" + BASE64.encodeToString(key);
+    }
+
+    private byte[] derive(String password, byte[] salt, int count) {
+        long submitted = System.nanoTime();
+        return run(() -> {
+            if (System.nanoTime() - submitted > MAX_WAIT.toNanos()) {
+                throw new BusyException();
+            }
+            return pbkdf2(password, salt, count, KEY_BITS);
+        });
+    }
+
+    private byte[] run(Callable<byte[]> task) {
+        try {
+            return pool.submit(task).get();
+        } catch (RejectedExecutionException _) {
+            throw new BusyException();
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof BusyException busy ? busy : new IllegalStateException(e.getCause());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException(e);
+        }
+    }
+
+    static byte[] pbkdf2(String password, byte[] salt, int count, int keyBits) throws GeneralSecurityException {
+        var spec = new PBEKeySpec(password.toCharArray(), salt, count, keyBits);
+        try {
+            return SecretKeyFactory.getInstance("PBKDF2WithHmacSHA256")
+                    .generateSecret(spec)
+                    .getEncoded();
+        } finally {
+            spec.clearPassword();
+        }
+    }
+
+    @Override
+    public void close() {
+        pool.shutdownNow();
+    }
+}

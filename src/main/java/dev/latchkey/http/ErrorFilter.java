@@ -1,0 +1,111 @@
+package dev.latchkey.http;
+
+import com.sun.net.httpserver.Filter;
+import com.sun.net.httpserver.HttpExchange;
+import java.io.IOException;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.Function;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** Outermost: what every request gets, whatever happens within. Request id, common headers, an answer, a log line. */
+final class ErrorFilter extends Filter {
+    private static final System.Logger LOG = System.getLogger("latchkey.http");
+    private static final System.Logger ACCESS = System.getLogger("latchkey.access");
+    private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._-]{1,64}");
+    private static final Pattern METHOD = Pattern.compile("[A-Z]{1,16}");
+
+    // all permits are there: nothing is in flight. The JDK's own count goes wrong after a broken exchange
+    private final Semaphore inFlight = new Semaphore(Integer.MAX_VALUE);
+    private final Function<Throwable, @Nullable Problem> problems;
+    private volatile boolean draining;
+
+    ErrorFilter(Function<Throwable, @Nullable Problem> problems) {
+        this.problems = problems;
+    }
+
+    @Override
+    public String description() {
+        return "errors, request id, access log";
+    }
+
+    @Override
+    public void doFilter(HttpExchange exchange, Chain chain) throws IOException {
+        long start = System.nanoTime();
+        String requestId = requestId(exchange.getRequestHeaders().get("X-Request-Id"));
+        inFlight.acquireUninterruptibly();
+        try {
+            commonHeaders(exchange, requestId);
+            if (!exchange.getProtocol().startsWith("HTTP/1.")) {
+                throw new Problem(505, "This server speaks HTTP/1.1.").with("Connection", "close");
+            }
+            chain.doFilter(exchange);
+        } catch (IOException e) {
+            throw e; // the connection is gone: the server closes its end
+        } catch (Throwable e) { // Errors too: one that gets past here leaves the connection open without an answer
+            answer(exchange, e, requestId);
+        } finally {
+            inFlight.release();
+            log(exchange, requestId, System.nanoTime() - start);
+        }
+    }
+
+    private void commonHeaders(HttpExchange exchange, String requestId) {
+        var headers = exchange.getResponseHeaders();
+        headers.set("X-Request-Id", requestId);
+        headers.set("X-Content-Type-Options", "nosniff");
+        String path = exchange.getRequestURI().getRawPath();
+        if (path != null && path.startsWith("/api/")) {
+            headers.set("Cache-Control", "no-store");
+        }
+        // Request smuggling: a chunk size that overflows an int ends the body early for the JDK's parser, and what
+        // follows would be read as the next request. So no request follows a chunked one.
+        if (draining || exchange.getRequestHeaders().containsKey("Transfer-Encoding")) {
+            headers.set("Connection", "close");
+        }
+    }
+
+    private void answer(HttpExchange exchange, Throwable e, String requestId) throws IOException {
+        if (exchange.getResponseCode() != -1) {
+            LOG.log(System.Logger.Level.ERROR, "failed after the answer had begun, request " + requestId, e);
+            throw new IOException("the answer had begun");
+        }
+        Problem problem = problems.apply(e);
+        if (problem == null) {
+            LOG.log(System.Logger.Level.ERROR, "unexpected, request " + requestId, e);
+            problem = new Problem(500, "Something unexpected happened. The log says more: look for " + requestId + ".");
+        }
+        problem.response().send(exchange);
+    }
+
+    private static void log(HttpExchange exchange, String requestId, long nanos) {
+        String method = exchange.getRequestMethod();
+        // the path without its query, where someone may have put a token (RFC 6750 §5.3)
+        ACCESS.log(
+                System.Logger.Level.INFO,
+                (METHOD.matcher(method).matches() ? method : "?") + " "
+                        + exchange.getRequestURI().getRawPath() + " " + exchange.getResponseCode() + " " + nanos / 1000
+                        + "us " + requestId);
+    }
+
+    /** The client's where it is safe to echo and to log, else a new one. */
+    private static String requestId(@Nullable List<String> sent) {
+        return sent != null
+                        && sent.size() == 1
+                        && REQUEST_ID.matcher(sent.getFirst()).matches()
+                ? sent.getFirst()
+                : HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong());
+    }
+
+    /** From now on every answer closes its connection. */
+    void drain() {
+        draining = true;
+    }
+
+    Semaphore inFlight() {
+        return inFlight;
+    }
+}

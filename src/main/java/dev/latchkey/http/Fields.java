@@ -1,0 +1,84 @@
+package dev.latchkey.http;
+
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Function;
+import java.util.function.Supplier;
+
+/**
+ * The fields of one JSON object or query, and every fault found in them.
+ *
+ * <p>Ask for each field, then call {@link #check}: it throws one {@link Problem} that names all faults. A parser reports a
+ * bad value by an {@link IllegalArgumentException} whose message completes "username …" and is sent to the client.
+ */
+public final class Fields {
+    private final String source;
+    private final Map<String, Optional<String>> values = new LinkedHashMap<>(); // empty: there, but not a string
+    private final Set<String> known = new HashSet<>();
+    private final List<Problem.Fault> faults = new ArrayList<>();
+
+    Fields(String source) {
+        this.source = source;
+    }
+
+    void add(String field, String value) {
+        put(field, Optional.of(value));
+    }
+
+    void addNonString(String field) {
+        put(field, Optional.empty());
+    }
+
+    private void put(String field, Optional<String> value) {
+        if (values.putIfAbsent(field, value) != null) {
+            fault(field, "is given twice");
+        }
+    }
+
+    /** The value, once {@link #check} has passed. */
+    public <T> Supplier<T> required(String field, Function<String, T> parser) {
+        if (!values.containsKey(field)) {
+            fault(field, "is required");
+        }
+        return optional(field, parser)::orElseThrow;
+    }
+
+    /** Empty where the field is absent or at fault. */
+    public <T> Optional<T> optional(String field, Function<String, T> parser) {
+        known.add(field);
+        Optional<String> value = values.get(field);
+        if (value == null) {
+            return Optional.empty();
+        }
+        if (value.isEmpty()) {
+            fault(field, "must be a string");
+        }
+        try {
+            return value.map(parser);
+        } catch (IllegalArgumentException e) {
+            fault(field, String.valueOf(e.getMessage()));
+            return Optional.empty();
+        }
+    }
+
+    public void fault(String field, String detail) {
+        faults.add(new Problem.Fault(field, detail));
+    }
+
+    /** @throws Problem 400 with every fault found so far, fields that nobody asked for included */
+    public void check() {
+        for (String field : values.keySet()) {
+            if (!known.contains(field)) {
+                fault(field, "is not a known field");
+            }
+        }
+        if (!faults.isEmpty()) {
+            throw new Problem("The " + source + " does not validate.", faults);
+        }
+    }
+}

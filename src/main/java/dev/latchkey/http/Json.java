@@ -1,0 +1,103 @@
+package dev.latchkey.http;
+
+import com.fasterxml.jackson.annotation.JsonFormat;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.TimeZone;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.JsonToken;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.MapperFeature;
+import tools.jackson.databind.json.JsonMapper;
+
+/** All JSON, in and out. The only place that knows Jackson. */
+public final class Json {
+    // always three decimals, UTC: 2026-03-19T12:00:00.000Z
+    private static final JsonFormat.Value DATE =
+            JsonFormat.Value.forPattern("uuuu-MM-dd'T'HH:mm:ss.SSSX").withTimeZone(TimeZone.getTimeZone("UTC"));
+    private static final JsonMapper MAPPER = JsonMapper.builder()
+            // the order of the record's components is the published order
+            .disable(MapperFeature.SORT_PROPERTIES_ALPHABETICALLY)
+            .enable(DeserializationFeature.FAIL_ON_NULL_CREATOR_PROPERTIES)
+            .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
+            .withConfigOverride(Instant.class, override -> override.setFormat(DATE))
+            .build();
+
+    private Json() {}
+
+    public static byte[] bytes(Object value) {
+        return MAPPER.writeValueAsBytes(value);
+    }
+
+    public static String text(Object value) {
+        return MAPPER.writeValueAsString(value);
+    }
+
+    /**
+     * Reads what Redis holds. A field that is not known is passed over: another program may have written it.
+     *
+     * @throws IllegalStateException where it is not such a value; the message has none of its text
+     */
+    public static <T> T read(String json, Class<T> type) {
+        try {
+            return MAPPER.readValue(json, type);
+        } catch (JacksonException _) {
+            // no cause: its message quotes the text, which may be a password hash
+            throw new IllegalStateException("the stored JSON is not a " + type.getSimpleName());
+        }
+    }
+
+    /**
+     * Reads what a client sent: one flat JSON object in UTF-8, and nothing after it. A field given twice, or that is no
+     * string, becomes a fault of the result.
+     *
+     * @throws Problem 400 where it is not JSON
+     */
+    static Fields fields(byte[] body) {
+        var fields = new Fields("body");
+        try (var parser = MAPPER.createParser(utf8(body))) {
+            if (parser.nextToken() != JsonToken.START_OBJECT) {
+                throw new Problem(400, "The body must be a JSON object.");
+            }
+            while (parser.nextToken() != JsonToken.END_OBJECT) {
+                String name = wellFormed(parser.currentName());
+                if (parser.nextToken() == JsonToken.VALUE_STRING) {
+                    fields.add(name, wellFormed(parser.getString()));
+                } else {
+                    fields.addNonString(name);
+                    parser.skipChildren();
+                }
+            }
+            if (parser.nextToken() != null) {
+                throw new Problem(400, "The body must be one JSON object, with nothing after it.");
+            }
+            return fields;
+        } catch (JacksonException e) {
+            var at = e.getLocation();
+            String where = at == null ? "" : " at line " + at.getLineNr() + ", column " + at.getColumnNr();
+            throw new Problem(400, "The body is not well-formed JSON" + where + ".");
+        }
+    }
+
+    // left to itself, Jackson would guess UTF-16 and UTF-32 from the first bytes; RFC 8259 §8.1 allows UTF-8 alone
+    private static String utf8(byte[] body) {
+        try {
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(body))
+                    .toString();
+        } catch (CharacterCodingException _) {
+            throw new Problem(400, "The body is not valid UTF-8.");
+        }
+    }
+
+    // half a surrogate pair, written as an escape, would turn into "?" in UTF-8: two passwords would become one
+    private static String wellFormed(String text) {
+        if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
+            throw new Problem(400, "The body has an unpaired surrogate in a string.");
+        }
+        return text;
+    }
+}

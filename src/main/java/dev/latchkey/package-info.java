@@ -1,0 +1,22 @@
+/**
+ * Latchkey: opaque bearer tokens in Redis, validated with one GET, rotated on refresh, revoked at once on logout.
+ *
+ * <p>The map, in reading order: {@link dev.latchkey.App} puts all parts together; {@code http} is the server; {@code auth}
+ * users, passwords and tokens; {@code todos} an API that the tokens protect; {@code ops} health and logs; {@code redis} the
+ * connection; {@link dev.latchkey.Config} the environment; {@link dev.latchkey.Main} the process.
+ *
+ * <p>What is guaranteed:
+ *
+ * <ul>
+ *   <li>A guarded handler runs for the holder of a live token only, and that is decided by Redis at that request.
+ *   <li>Of any number of concurrent refreshes of one token exactly one gets a new one, and the old is dead.
+ *   <li>Passwords are kept as salted PBKDF2 hashes only; passwords, hashes and tokens are never logged.
+ *   <li>Where Redis does not answer, the answer is 503, never 401 and never a guess.
+ * </ul>
+ *
+ * <p>What is not: TLS (a reverse proxy's work), several factors, e-mail.
+ */
+@NullMarked
+package dev.latchkey;
+
+import org.jspecify.annotations.NullMarked;

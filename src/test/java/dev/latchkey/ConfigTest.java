@@ -1,0 +1,67 @@
+package dev.latchkey;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ConfigTest {
+    @Test
+    void an_empty_environment_gives_the_documented_defaults() throws Exception {
+        var expected = new Config(
+                "0.0.0.0",
+                8080,
+                "redis://localhost:6379",
+                Duration.ofSeconds(1),
+                Duration.ofHours(1),
+                600_000,
+                8,
+                16_384,
+                1000);
+        assertEquals(expected, Config.from(Map.of()));
+        assertEquals(expected, Config.from(Map.of("PORT", "", "TOKEN_TTL", " ")));
+    }
+
+    @Test
+    void all_faults_are_reported_at_once() {
+        var e = assertThrows(
+                Config.Invalid.class,
+                () -> Config.from(Map.of(
+                        "PORT",
+                        "70000",
+                        "TOKEN_TTL",
+                        "0",
+                        "PBKDF2_ITERATIONS",
+                        "99999",
+                        "REDIS_URL",
+                        "http://x",
+                        "MAX_BODY_BYTES",
+                        "1k")));
+        List<String> lines = String.valueOf(e.getMessage()).lines().toList();
+        assertEquals(5, lines.size(), lines::toString);
+        assertTrue(lines.contains("PORT must be a whole number from 0 to 65535, not '70000'"));
+        assertTrue(lines.contains("MAX_BODY_BYTES must be a whole number from 1024 to 1048576, not '1k'"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"redis://:s3cr/et@host:1", "rediss://user:s3cret@[::1", "s3cret", "redis://app:s3cret@host:99999"
+            })
+    void a_url_that_cannot_be_used_is_reported_without_its_secrets(String url) {
+        var e = assertThrows(Config.Invalid.class, () -> Config.from(Map.of("REDIS_URL", url)));
+        assertFalse(String.valueOf(e.getMessage()).contains("s3cr"), e.getMessage());
+    }
+
+    @Test
+    void a_configuration_prints_without_secrets() throws Exception {
+        var config = Config.from(Map.of("REDIS_URL", "redis://app:s3cret@localhost"));
+        assertFalse(config.toString().contains("s3cret"));
+    }
+}

@@ -1,0 +1,218 @@
+package dev.latchkey;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.ByteArrayInputStream;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.util.List;
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What CONTRACT says of every answer: statuses, headers, methods, paths, bodies. */
+class HttpRulesTest {
+    @AutoClose
+    private static Fixture app;
+
+    private static String token;
+
+    @BeforeAll
+    static void start() throws Exception {
+        app = Fixture.start();
+        token = app.newToken();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "/",
+                "/api",
+                "/api/",
+                "/api/auth",
+                "/api/auth/me/",
+                "/api/auth/meX",
+                "/api/auth/me%20",
+                "/api/auth/%6De",
+                "/api/auth%2Fme",
+                "/api/auth/./me",
+                "/api/auth/x/../me",
+                "/api//auth/me",
+                "/API/auth/me",
+                "/api/auth/me;a=b",
+                "/health",
+                "/health/ready/",
+                "/api/todos/",
+                "/api/todos/a/b",
+                "/api/todos/..",
+                "/api/todos/%2e%2e",
+                "/metrics",
+                "/favicon.ico"
+            })
+    void a_path_is_matched_exactly_or_not_at_all(String path) {
+        for (String method : List.of("GET", "POST", "OPTIONS", "HEAD")) {
+            assertEquals(404, app.send(method, path, token, "").status(), method + " " + path);
+        }
+        assertProblem(404, app.get(path, token));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "/api/auth/register | OPTIONS, POST",
+                "/api/auth/login | OPTIONS, POST",
+                "/api/auth/refresh | OPTIONS, POST",
+                "/api/auth/logout | OPTIONS, POST",
+                "/api/auth/me | GET, HEAD, OPTIONS",
+                "/api/todos | GET, HEAD, OPTIONS, POST",
+                "/api/todos/x | DELETE, GET, HEAD, OPTIONS, PATCH",
+                "/health/live | GET, HEAD, OPTIONS",
+                "/health/ready | GET, HEAD, OPTIONS",
+            })
+    void options_and_405_name_what_is_allowed(String path, String allow) {
+        var options = app.send("OPTIONS", path, "");
+        assertEquals(204, options.status());
+        assertEquals(allow, options.header("Allow"));
+        for (String method : List.of("PUT", "TRACE", "FOO", "get")) {
+            var answer = app.send(method, path, "");
+            assertProblem(405, answer);
+            assertEquals(allow, answer.header("Allow"));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"/api/auth/me", "/api/todos", "/health/live", "/health/ready", "/api/auth/verify", "/nothing"})
+    void head_answers_as_get_does_without_the_body(String path) {
+        var get = app.get(path, token);
+        var head = app.send("HEAD", path, token, "");
+        assertEquals(get.status(), head.status());
+        assertEquals("", head.text());
+        for (String header : List.of("Content-Type", "Content-Length", "ETag", "Cache-Control", "X-Auth-User")) {
+            assertEquals(get.header(header), head.header(header), header);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"/health/live", "/api/auth/me", "/api/auth/nothing", "/api/todos"})
+    void every_answer_has_the_common_headers(String path) {
+        for (var answer : List.of(app.get(path, token), app.send("GET", path, ""), app.send("PUT", path, ""))) {
+            assertEquals("nosniff", answer.header("X-Content-Type-Options"));
+            assertTrue(answer.header("X-Request-Id").matches("[0-9a-f]{16}"), answer.header("X-Request-Id"));
+            assertEquals(path.startsWith("/api/") ? "no-store" : "", answer.header("Cache-Control"));
+        }
+    }
+
+    @Test
+    void a_fit_request_id_is_echoed() {
+        for (String id : List.of("a", "A.b_c-9", "x".repeat(64))) {
+            assertEquals(
+                    id, app.send("GET", "/health/live", "", "X-Request-Id", id).header("X-Request-Id"));
+        }
+        for (String id : List.of("", "x".repeat(65), "a b", "a/b", "ä", "<script>")) {
+            assertNotEquals(
+                    id, app.send("GET", "/health/live", "", "X-Request-Id", id).header("X-Request-Id"));
+        }
+        var twice = app.send("GET", "/health/live", "", "X-Request-Id", "a", "X-Request-Id", "b");
+        assertTrue(twice.header("X-Request-Id").matches("[0-9a-f]{16}"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "text/plain",
+                "application/x-www-form-urlencoded",
+                "application/jsonx",
+                "application/json; charset=utf-16",
+                "application/problem+json",
+                "*/*"
+            })
+    void a_body_must_be_declared_as_json(String type) {
+        for (String path : List.of("/api/auth/register", "/api/auth/login", "/api/todos")) {
+            var answer = app.send("POST", path, "{}", "Content-Type", type, "Authorization", "Bearer " + token);
+            assertProblem(415, answer);
+            assertEquals("application/json", answer.header("Accept"));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "application/json",
+                "Application/JSON",
+                "application/json;charset=UTF-8",
+                "application/json; charset=\"utf-8\""
+            })
+    void json_may_name_its_charset(String type) {
+        var answer = app.send(
+                "POST", "/api/todos", "{\"name\":\"ä\"}", "Content-Type", type, "Authorization", "Bearer " + token);
+        assertEquals(201, answer.status());
+        assertEquals("ä", answer.field("name"));
+    }
+
+    @Test
+    void a_compressed_body_is_a_415() {
+        assertProblem(415, app.send("POST", "/api/auth/login", "{}", "Content-Encoding", "gzip"));
+    }
+
+    @Test
+    void a_body_over_the_limit_is_a_413_in_every_framing_and_one_at_the_limit_is_read() throws Exception {
+        String fits = "{\"name\":\"n\"" + " ".repeat(16_384 - 12) + "}";
+        assertEquals(201, app.send("POST", "/api/todos", token, fits).status());
+        assertProblem(413, app.send("POST", "/api/todos", token, fits + " "));
+        assertProblem(413, app.send("POST", "/api/todos", token, " ".repeat(500_000)));
+        var chunked = BodyPublishers.ofInputStream(() -> new ByteArrayInputStream(new byte[20_000]));
+        var request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + app.port() + "/api/auth/login"))
+                .header("Content-Type", "application/json")
+                .POST(chunked)
+                .build();
+        try (var client = HttpClient.newHttpClient()) {
+            var response = client.send(request, BodyHandlers.ofString());
+            assertEquals(413, response.statusCode());
+            assertEquals("close", response.headers().firstValue("Connection").orElse(""));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"{", "[]", "\"x\"", "{\"username\":\"a\"}}", "{\"username\":nul}", "not json"})
+    void malformed_json_is_a_400_with_nothing_of_the_parser_in_it(String body) {
+        var answer = app.send("POST", "/api/auth/login", body);
+        assertProblem(400, answer);
+        assertTrue(!answer.text().contains("jackson") && !answer.text().contains("Exception"), answer.text());
+    }
+
+    @Test
+    void every_fault_of_a_query_is_named() {
+        var answer = app.get("/api/todos?status=done&limit=0&after=x&limt=5&limit=7", token);
+        assertProblem(400, answer);
+        assertEquals(
+                List.of("limit", "status", "limit", "after", "limt"),
+                answer.json().get("errors").findValuesAsString("field"));
+    }
+
+    @Test
+    void a_body_that_no_route_asked_for_is_passed_over() {
+        assertEquals(200, app.send("GET", "/health/live", "{\"a\":1}").status());
+        assertEquals(
+                200,
+                app.send("POST", "/api/auth/refresh", app.newToken(), "not json")
+                        .status());
+    }
+
+    private static void assertProblem(int status, Fixture.Answer answer) {
+        assertEquals(status, answer.status());
+        assertEquals("application/problem+json", answer.header("Content-Type"));
+        assertEquals("about:blank", answer.field("type"));
+        assertEquals(status, answer.json().get("status").asInt());
+        assertTrue(!answer.field("title").isEmpty() && !answer.field("detail").isEmpty(), answer.text());
+    }
+}

@@ -1,0 +1,271 @@
+package dev.latchkey;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Locale;
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The life of a user and of a token: by HTTP, and by what Redis holds. */
+class LifecycleTest {
+    @AutoClose
+    private static Fixture app;
+
+    @BeforeAll
+    static void start() throws Exception {
+        app = Fixture.start("TOKEN_TTL", "1800");
+    }
+
+    @Test
+    void from_registration_to_logout() {
+        String name = Fixture.newName();
+        var registered = app.register(name);
+        assertEquals(201, registered.status());
+        assertEquals(name, registered.field("username"));
+
+        var login = app.login(name, Fixture.PASSWORD);
+        assertEquals(200, login.status());
+        assertEquals(name, login.field("username"));
+        String first = login.field("token");
+
+        var me = app.get("/api/auth/me", first);
+        assertEquals(200, me.status());
+        assertEquals(registered.json(), me.json());
+
+        var verified = app.get("/api/auth/verify", first);
+        assertEquals(204, verified.status());
+        assertEquals(name, verified.header("X-Auth-User"));
+
+        var refreshed = app.send("POST", "/api/auth/refresh", first, "");
+        assertEquals(200, refreshed.status());
+        String second = refreshed.field("token");
+        assertNotEquals(first, second);
+        assertEquals(401, app.get("/api/auth/me", first).status());
+        assertEquals(200, app.get("/api/auth/me", second).status());
+
+        assertEquals(204, app.send("POST", "/api/auth/logout", second, "").status());
+        assertEquals(401, app.get("/api/auth/me", second).status());
+        assertEquals(List.of(), app.liveTokens(name));
+    }
+
+    @Test
+    void a_user_is_stored_as_published_to_the_byte() {
+        String name = Fixture.newName();
+        String created = app.register(name).field("createdDate");
+        assertTrue(created.matches("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z"), created);
+        assertTrue(Duration.between(Instant.parse(created), Instant.now()).abs().toMinutes() < 5, created);
+        String stored = app.redis().get("users:" + name);
+        assertTrue(
+                stored.matches("\\{\"username\":\"" + name
+                        + "\",\"passwordHash\":\"\\$pbkdf2-sha256\\$i=100000\\$[A-Za-z0-9+/]{22}\\$[A-Za-z0-9+/]{43}\""
+                        + ",\"createdDate\":\"" + created + "\"}"),
+                stored);
+        assertEquals(-1, app.redis().ttl("users:" + name));
+    }
+
+    @Test
+    void a_token_is_stored_as_published_to_the_byte() {
+        String name = Fixture.newName();
+        String token = app.newToken(name);
+        assertTrue(token.matches("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"), token);
+        assertEquals(name, app.redis().get("tokens:" + token));
+        assertTtl(token);
+        String refreshed = app.send("POST", "/api/auth/refresh", token, "").field("token");
+        assertEquals(name, app.redis().get("tokens:" + refreshed));
+        assertTtl(refreshed);
+        assertNull(app.redis().get("tokens:" + token));
+    }
+
+    private static void assertTtl(String token) {
+        long ttl = app.redis().ttl("tokens:" + token);
+        assertTrue(ttl > 1700 && ttl <= 1800, "TTL " + ttl);
+    }
+
+    @Test
+    void a_token_that_another_program_wrote_is_as_good() {
+        String name = Fixture.newName();
+        String token = app.foreignToken(name);
+        assertEquals(name, app.get("/api/auth/verify", token).header("X-Auth-User"));
+        assertEquals(200, app.send("POST", "/api/auth/refresh", token, "").status());
+        assertEquals(401, app.get("/api/auth/verify", token).status());
+    }
+
+    @Test
+    void a_user_that_another_program_wrote_can_log_in() {
+        String name = Fixture.newName();
+        app.register(name);
+        String other = Fixture.newName();
+        app.redis()
+                .set(
+                        "users:" + other,
+                        app.redis().get("users:" + name).replace(name, other).replace("}", ",\"email\":null}"));
+        assertEquals(200, app.login(other, Fixture.PASSWORD).status());
+    }
+
+    @Test
+    void a_user_record_without_a_hash_that_can_be_run_lets_nobody_in() {
+        String name = Fixture.newName();
+        app.redis()
+                .set(
+                        "users:" + name,
+                        "{\"username\":\"" + name
+                                + "\",\"passwordHash\":\"plain\",\"createdDate\":\"2026-03-19T12:00:00.000Z\"}");
+        assertEquals(401, app.login(name, "plain").status());
+    }
+
+    @Test
+    void an_expired_token_is_refused_like_an_unknown_one() throws Exception {
+        try (var brief = Fixture.start("TOKEN_TTL", "1")) {
+            String token = brief.newToken();
+            var deadline = Instant.now().plusSeconds(10);
+            while (brief.redis().exists("tokens:" + token) == 1) {
+                assertTrue(Instant.now().isBefore(deadline), "the token's key did not expire");
+                Thread.onSpinWait();
+            }
+            var expired = brief.get("/api/auth/me", token);
+            var unknown = brief.get("/api/auth/me", "d6ad7dae-c147-4513-a58b-2a2516cff3b7");
+            assertEquals(401, expired.status());
+            assertEquals(unknown.text(), expired.text());
+            assertEquals(unknown.header("WWW-Authenticate"), expired.header("WWW-Authenticate"));
+        }
+    }
+
+    @Test
+    void upper_and_lower_case_are_one_user() {
+        String name = Fixture.newName();
+        assertEquals(name, app.register(name.toUpperCase(Locale.ROOT)).field("username"));
+        assertEquals(409, app.register(name).status());
+        var login = app.login(name.toUpperCase(Locale.ROOT), Fixture.PASSWORD);
+        assertEquals(name, login.field("username"));
+    }
+
+    @Test
+    void a_taken_name_keeps_its_password() {
+        String name = Fixture.newName();
+        app.register(name);
+        var again = app.send("POST", "/api/auth/register", Fixture.credentials(name, "another password"));
+        assertEquals(409, again.status());
+        assertEquals(401, app.login(name, "another password").status());
+        assertEquals(200, app.login(name, Fixture.PASSWORD).status());
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                "wrong horse battery",
+                "correct horse batter",
+                "Correct horse battery",
+                " correct horse battery"
+            })
+    void a_wrong_password_is_told_in_the_words_of_an_unknown_name(String password) {
+        String name = Fixture.newName();
+        app.register(name);
+        var wrong = app.login(name, password);
+        assertEquals(401, wrong.status());
+        assertEquals("Bearer realm=\"latchkey\"", wrong.header("WWW-Authenticate"));
+        for (String unknown : List.of(Fixture.newName(), "", "no name at all", "x".repeat(5000))) {
+            var answer = app.login(unknown, password);
+            assertEquals(wrong.status(), answer.status());
+            assertEquals(wrong.text(), answer.text());
+            assertEquals(wrong.header("WWW-Authenticate"), answer.header("WWW-Authenticate"));
+        }
+        assertEquals(List.of(), app.liveTokens(name));
+    }
+
+    @Test
+    void all_faults_of_a_registration_come_in_one_answer() {
+        var answer = app.send(
+                "POST", "/api/auth/register", "{\"username\":\"!\",\"password\":\"short\",\"role\":\"admin\"}");
+        assertEquals(400, answer.status());
+        assertEquals(
+                List.of("username", "password", "role"),
+                answer.json().get("errors").findValuesAsString("field"));
+    }
+
+    @Test
+    void a_password_that_is_the_username_is_refused() {
+        String name = Fixture.newName();
+        var answer = app.send("POST", "/api/auth/register", Fixture.credentials(name, name.toUpperCase(Locale.ROOT)));
+        assertEquals(400, answer.status());
+        assertEquals(0, app.redis().exists("users:" + name));
+    }
+
+    @Test
+    void a_password_is_neither_trimmed_nor_cut() {
+        String name = Fixture.newName();
+        String password = " " + "p".repeat(126) + " ";
+        assertEquals(
+                201,
+                app.send("POST", "/api/auth/register", Fixture.credentials(name, password))
+                        .status());
+        assertEquals(401, app.login(name, password.strip()).status());
+        assertEquals(401, app.login(name, password.substring(0, 127)).status());
+        assertEquals(200, app.login(name, password).status());
+    }
+
+    @Test
+    void composed_and_decomposed_letters_are_one_password() {
+        String name = Fixture.newName();
+        app.send("POST", "/api/auth/register", Fixture.credentials(name, "caf\u00e9 au lait"));
+        assertEquals(200, app.login(name, "cafe\u0301 au lait").status());
+    }
+
+    @Test
+    void a_deleted_user_has_no_me() {
+        String name = Fixture.newName();
+        String token = app.newToken(name);
+        app.redis().del("users:" + name);
+        assertEquals(401, app.get("/api/auth/me", token).status());
+        assertEquals(401, app.login(name, Fixture.PASSWORD).status());
+    }
+
+    @Test
+    void verify_costs_one_get_and_a_malformed_token_none() throws Exception {
+        try (var redis = EmbeddedRedis.start();
+                var own = Fixture.startOn(redis.url())) {
+            String token = own.newToken();
+            String before = own.redis().info("commandstats");
+            own.get("/api/auth/verify", token);
+            own.get("/api/auth/verify", "not-a-token");
+            own.get("/api/auth/verify", token.toUpperCase(Locale.ROOT));
+            own.send("POST", "/api/auth/verify", token, "{\"any\":\"body\"}");
+            String after = own.redis().info("commandstats");
+            assertEquals(calls(before, "get") + 2, calls(after, "get"));
+            assertEquals(total(before) + 3, total(after), "two GET and the first INFO");
+        }
+    }
+
+    private static long calls(String stats, String command) {
+        return stats.lines()
+                .filter(line -> line.startsWith("cmdstat_" + command + ":"))
+                .mapToLong(line -> Long.parseLong(line.replaceAll(".*:calls=(\\d+),.*", "$1")))
+                .sum();
+    }
+
+    private static long total(String stats) {
+        return stats.lines()
+                .filter(line -> line.startsWith("cmdstat_"))
+                .mapToLong(line -> Long.parseLong(line.replaceAll(".*:calls=(\\d+),.*", "$1")))
+                .sum();
+    }
+
+    @Test
+    void no_answer_about_a_user_has_the_hash() {
+        String name = Fixture.newName();
+        var registered = app.register(name);
+        String token = app.login(name, Fixture.PASSWORD).field("token");
+        assertFalse(registered.text().contains("pbkdf2"));
+        assertFalse(app.get("/api/auth/me", token).text().contains("pbkdf2"));
+    }
+}

@@ -1,0 +1,106 @@
+package dev.latchkey;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.latchkey.http.RawClient;
+import java.io.IOException;
+import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+
+/** The process from outside: its exit codes, what it prints, how it stops. */
+class MainTest {
+    /** @param settings variable, value, … of an otherwise empty environment */
+    private static Process start(List<String> arguments, String... settings) throws IOException {
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-cp",
+                System.getProperty("java.class.path"),
+                "dev.latchkey.Main"));
+        command.addAll(arguments);
+        var builder = new ProcessBuilder(command).redirectErrorStream(true);
+        builder.environment().clear();
+        for (int i = 0; i < settings.length; i += 2) {
+            builder.environment().put(settings[i], settings[i + 1]);
+        }
+        return builder.start();
+    }
+
+    private static String output(Process process, int exitCode) throws Exception {
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertTrue(process.waitFor(30, TimeUnit.SECONDS), output);
+        assertEquals(exitCode, process.exitValue(), output);
+        return output;
+    }
+
+    @Test
+    void a_bad_configuration_is_reported_whole_and_ends_with_2() throws Exception {
+        String output = output(start(List.of(), "PORT", "x", "TOKEN_TTL", "-1", "REDIS_URL", "redis://:s3cr/et@h"), 2);
+        assertEquals(3, output.lines().count(), output);
+        assertTrue(output.lines().allMatch(line -> line.startsWith("latchkey: ")), output);
+        assertFalse(output.contains("s3cr"), output);
+    }
+
+    @Test
+    void a_redis_that_cannot_be_reached_is_one_clear_line_and_ends_with_1() throws Exception {
+        String url = "redis://:s3cret@localhost:" + EmbeddedRedis.freePort();
+        String output = output(start(List.of(), "PORT", "0", "REDIS_URL", url), 1);
+        assertTrue(output.contains("latchkey: Redis cannot be reached: Connection refused"), output);
+        assertTrue(output.contains("REDIS_URL"), output);
+        assertFalse(output.contains("s3cret"), output);
+        assertEquals(1, output.lines().count(), output);
+    }
+
+    @Test
+    void a_port_that_is_taken_is_one_clear_line_and_ends_with_1() throws Exception {
+        try (var taken = new ServerSocket(0);
+                var redis = EmbeddedRedis.start()) {
+            String port = Integer.toString(taken.getLocalPort());
+            String output =
+                    output(start(List.of(), "PORT", port, "REDIS_URL", redis.url(), "REDIS_TIMEOUT_MS", "10000"), 1);
+            assertTrue(output.contains("cannot listen on port " + port + ": "), output);
+            assertEquals(1, output.lines().count(), output);
+        }
+    }
+
+    @Test
+    void a_signal_stops_it_in_order_and_its_log_has_no_secret() throws Exception {
+        try (var redis = EmbeddedRedis.start()) {
+            int port = EmbeddedRedis.freePort();
+            String number = Integer.toString(port);
+            var process = start(
+                    List.of(),
+                    "PORT",
+                    number,
+                    "HOST",
+                    "127.0.0.1",
+                    "REDIS_URL",
+                    redis.url(),
+                    "REDIS_TIMEOUT_MS",
+                    "10000");
+            var reader = process.inputReader(StandardCharsets.UTF_8);
+            String first = reader.readLine();
+            assertTrue(first.contains("listening on port " + number), first);
+            assertEquals(0, start(List.of("--health"), "PORT", number).waitFor());
+
+            var raw = new RawClient(port);
+            String token = "d6ad7dae-c147-4513-a58b-2a2516cff3b7";
+            raw.exchange("G\u001b[31mT /api/auth/me?token=" + token + " HTTP/1.1\r\nX-Request-Id: id-1\r\n\r\n");
+            raw.exchange(
+                    "GET /api/auth/me HTTP/1.1\r\nAuthorization: Bearer " + token + "\r\nX-Request-Id: id-2\r\n\r\n");
+            process.toHandle().destroy(); // the process's own destroy() would close the stream
+            String log = String.join("\n", reader.lines().toList());
+            assertTrue(process.waitFor(30, TimeUnit.SECONDS));
+            assertTrue(log.matches("(?s).* INFO access \\? /api/auth/me 405 [0-9]+us id-1\n.*"), log);
+            assertTrue(log.matches("(?s).* INFO access GET /api/auth/me 401 [0-9]+us id-2.*"), log);
+            assertFalse(log.contains(token) || log.contains("\u001b") || log.contains("SLF4J"), log);
+            assertEquals(1, start(List.of("--health"), "PORT", number).waitFor());
+        }
+    }
+}

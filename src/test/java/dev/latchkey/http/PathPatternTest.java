@@ -1,0 +1,36 @@
+package dev.latchkey.http;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class PathPatternTest {
+    private final PathPattern todo = new PathPattern("/api/todos/{id}");
+
+    @Test
+    void the_last_segment_is_the_parameter() {
+        assertEquals("01a2-b_C", todo.match("/api/todos/01a2-b_C"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "/api/todos", "/api/todos/", "/api/todos//", "/api/todos/a/", "/api/todos/a/b", "/api/todosX/a",
+                        "/api/todos/.",
+                "/api/todos/..", "/api/todos/a%2Fb", "/api/todos/%61", "/api/todos/a;b", "/API/todos/a",
+                        "x/api/todos/a", ""
+            })
+    void anything_else_is_another_path(String path) {
+        assertNull(todo.match(path));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"todos", "/a/{id}/b", "/a/b{id}", "/a/{id"})
+    void a_pattern_that_could_not_match_as_meant_is_refused(String pattern) {
+        assertThrows(IllegalArgumentException.class, () -> new PathPattern(pattern));
+    }
+}

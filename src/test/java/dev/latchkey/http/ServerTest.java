@@ -1,0 +1,162 @@
+package dev.latchkey.http;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.net.httpserver.Filter;
+import com.sun.net.httpserver.HttpExchange;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The server with handlers that misbehave. */
+class ServerTest {
+    private static final Filter FORGETFUL = new Filter() {
+        @Override
+        public String description() {
+            return "goes on without an identity";
+        }
+
+        @Override
+        public void doFilter(HttpExchange exchange, Chain chain) throws IOException {
+            chain.doFilter(exchange);
+        }
+    };
+
+    private final CountDownLatch entered = new CountDownLatch(1);
+    private final CountDownLatch released = new CountDownLatch(1);
+    private Server server;
+    private RawClient raw;
+
+    @BeforeEach
+    void start() throws IOException {
+        List<Route> routes = List.of(
+                Route.open("GET", "/ok", _ -> Response.json(200, List.of())),
+                Route.open("GET", "/exception", _ -> {
+                    throw new IllegalStateException("secret detail");
+                }),
+                Route.open("GET", "/error", _ -> {
+                    throw new StackOverflowError("secret detail");
+                }),
+                Route.open("GET", "/assertion", _ -> {
+                    throw new AssertionError("secret detail");
+                }),
+                Route.open("GET", "/header", _ -> Response.noContent().with("X", "a\r\nSet-Cookie: b")),
+                Route.open("GET", "/known", _ -> {
+                    throw new UnsupportedOperationException();
+                }),
+                Route.open("GET", "/slow", _ -> {
+                    entered.countDown();
+                    await(released);
+                    return Response.json(200, List.of());
+                }),
+                Route.guarded("GET", "/guarded", (_, caller) -> Response.json(200, caller.username())));
+        server = Server.start(
+                new InetSocketAddress(InetAddress.getLoopbackAddress(), 0),
+                new Router(routes, FORGETFUL, 100),
+                e -> e instanceof UnsupportedOperationException
+                        ? new Problem(503, "known").with("Retry-After", "1")
+                        : e instanceof Problem problem ? problem : null);
+        raw = new RawClient(server.port());
+    }
+
+    @AfterEach
+    void stop() {
+        released.countDown();
+        // the JDK's own count would wait for exchanges that ended without an answer
+        assertTimeoutPreemptively(Duration.ofSeconds(10), server::close);
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static String get(String path) {
+        return "GET " + path + " HTTP/1.1\r\nHost: x\r\nX-Request-Id: id-1\r\n\r\n";
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"/exception", "/error", "/assertion", "/header", "/guarded"})
+    void whatever_a_handler_throws_is_a_500_of_a_fixed_text_and_the_connection_goes_on(String path) throws IOException {
+        String answer = raw.exchange(get(path) + get("/ok"));
+        assertEquals(500, RawClient.status(answer), answer);
+        assertEquals(2, RawClient.answers(answer), answer);
+        assertTrue(answer.contains("id-1"), answer);
+        for (String inner : List.of("secret", "Exception", "java", "Set-Cookie")) {
+            assertFalse(answer.contains(inner), answer);
+        }
+    }
+
+    @Test
+    void an_exception_that_the_application_knows_has_its_own_answer() throws IOException {
+        String answer = raw.exchange(get("/known"));
+        assertEquals(503, RawClient.status(answer));
+        assertTrue(answer.contains("Retry-after: 1"), answer);
+    }
+
+    @Test
+    void a_guarded_handler_without_an_identity_never_runs() throws IOException {
+        assertFalse(raw.exchange(get("/guarded")).contains("200"));
+    }
+
+    @Test
+    void closing_waits_for_what_is_in_flight() throws Exception {
+        var answer = new FutureTask<>(() -> raw.exchange(get("/slow")));
+        var closed = new FutureTask<>(server::close, true);
+        Thread.startVirtualThread(answer);
+        await(entered);
+        Thread.startVirtualThread(closed);
+        var other = new RawClient(server.port());
+        // every answer from now on ends its connection, so that clients go elsewhere
+        while (!other.exchange(get("/ok")).contains("Connection: close")) {
+            assertFalse(closed.isDone());
+        }
+        released.countDown();
+        closed.get();
+        assertEquals(200, RawClient.status(answer.get()), answer.get());
+    }
+
+    @Test
+    void closing_does_not_wait_for_a_client_that_went_away() throws Exception {
+        for (int i = 0; i < 20; i++) {
+            try (var socket = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
+                socket.getOutputStream()
+                        .write("POST /ok HTTP/1.1\r\nContent-Length: 9\r\n\r\nx".getBytes(StandardCharsets.US_ASCII));
+            }
+        }
+        assertEquals(200, RawClient.status(raw.exchange(get("/ok"))));
+    }
+
+    @Test
+    void every_limit_is_set_before_the_jdk_reads_it() {
+        assertEquals("10", System.getProperty("sun.net.httpserver.maxReqTime"));
+        assertEquals("30", System.getProperty("sun.net.httpserver.maxRspTime"));
+        assertEquals("10000", System.getProperty("jdk.httpserver.maxConnections"));
+        assertEquals("10000", System.getProperty("sun.net.httpserver.maxIdleConnections"));
+        assertEquals("true", System.getProperty("sun.net.httpserver.nodelay"));
+    }
+
+    @Test
+    void two_routes_of_one_method_and_path_are_a_mistake() {
+        Route route = Route.open("GET", "/a", _ -> Response.noContent());
+        assertThrows(IllegalArgumentException.class, () -> new Router(List.of(route, route), FORGETFUL, 1));
+    }
+}
