@@ -9,7 +9,7 @@ import java.net.URI;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** The process. Exit codes: 0 stopped by a signal, 1 failed, 2 bad configuration. */
+/** The process. Exit codes: 1 failed, 2 bad configuration, 143 stopped by SIGTERM, in order. */
 public final class Main {
     private static final int FAILED = 1;
     private static final int BAD_CONFIGURATION = 2;

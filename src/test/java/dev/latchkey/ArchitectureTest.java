@@ -28,7 +28,7 @@ class ArchitectureTest {
             "auth/AuthRoutes.java", JDK + HTTP + COMMANDS + "|com\\.sun\\.net\\.httpserver\\.Filter",
             "todos", JDK + HTTP + COMMANDS,
             "ops", JDK + HTTP + COMMANDS,
-            "redis", JDK + "|io\\.lettuce\\..*|io\\.netty\\..*",
+            "redis", JDK + "|io\\.lettuce\\..*|io\\.netty\\..*|reactor\\.util\\.Loggers",
             "", ".*");
 
     @Test

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.latchkey.http.RawClient;
+import java.io.File;
 import java.io.IOException;
 import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
@@ -21,7 +22,7 @@ class MainTest {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-cp",
-                System.getProperty("java.class.path"),
+                "target/classes" + File.pathSeparator + "target/latchkey/lib/*", // what is shipped
                 "dev.latchkey.Main"));
         command.addAll(arguments);
         var builder = new ProcessBuilder(command).redirectErrorStream(true);

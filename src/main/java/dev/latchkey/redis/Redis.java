@@ -16,6 +16,7 @@ import io.netty.util.internal.logging.InternalLoggerFactory;
 import io.netty.util.internal.logging.JdkLoggerFactory;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
+import reactor.util.Loggers;
 
 /** One connection for all requests: Redis answers in order, so commands of many threads share it without waiting. */
 public final class Redis implements AutoCloseable {
@@ -38,7 +39,11 @@ public final class Redis implements AutoCloseable {
      * @throws io.lettuce.core.RedisException where Redis does not answer
      */
     public static Redis connect(String url, Duration timeout) {
+        // all that logs below goes where the rest goes; SLF4J, which a corner of Lettuce asks for, has no provider and
+        // says so
+        System.setProperty("slf4j.internal.verbosity", "ERROR");
         InternalLoggerFactory.setDefaultFactory(JdkLoggerFactory.INSTANCE);
+        Loggers.useJdkLoggers();
         RedisURI uri = RedisURI.create(url);
         uri.setTimeout(timeout);
         ClientResources resources = ClientResources.builder()
