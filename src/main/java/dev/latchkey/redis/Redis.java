@@ -23,6 +23,14 @@ public final class Redis implements AutoCloseable {
     // commands that wait for an answer: with Lettuce's own 2^31 they would pile up behind a Redis that hangs
     private static final int QUEUE = 4096;
 
+    static {
+        // all that logs below goes where the rest goes; SLF4J, which a corner of Lettuce asks for, has no provider and
+        // says so
+        System.setProperty("slf4j.internal.verbosity", "ERROR");
+        InternalLoggerFactory.setDefaultFactory(JdkLoggerFactory.INSTANCE);
+        Loggers.useJdkLoggers();
+    }
+
     private final ClientResources resources;
     private final RedisClient client;
     private final RedisClusterCommands<String, String> commands;
@@ -39,11 +47,6 @@ public final class Redis implements AutoCloseable {
      * @throws io.lettuce.core.RedisException where Redis does not answer
      */
     public static Redis connect(String url, Duration timeout) {
-        // all that logs below goes where the rest goes; SLF4J, which a corner of Lettuce asks for, has no provider and
-        // says so
-        System.setProperty("slf4j.internal.verbosity", "ERROR");
-        InternalLoggerFactory.setDefaultFactory(JdkLoggerFactory.INSTANCE);
-        Loggers.useJdkLoggers();
         RedisURI uri = RedisURI.create(url);
         uri.setTimeout(timeout);
         ClientResources resources = ClientResources.builder()
