@@ -19,7 +19,7 @@ public final class TestMain {
         if (environment.getOrDefault("REDIS_URL", "").isBlank()) {
             boolean local = answers(LOCAL);
             environment.put("REDIS_URL", local ? LOCAL : EmbeddedRedis.start().url());
-            source = local ? "the one on localhost:6379" : "an embedded one: ITS DATA IS GONE WHEN IT STOPS";
+            source = local ? LOCAL : environment.get("REDIS_URL") + ", embedded: ITS DATA IS GONE WHEN IT STOPS";
         }
         App app = Main.start(environment);
         System.out.printf("""
