@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.AutoClose;
@@ -139,13 +139,9 @@ class ConcurrencyTest {
             String name = Fixture.newName();
             String token = costly.newToken(name);
             int flood = Runtime.getRuntime().availableProcessors() * 17 + 16;
-            var logins = CompletableFuture.supplyAsync(() -> {
-                try {
-                    return Fixture.concurrently(flood, () -> costly.login(name, Fixture.PASSWORD));
-                } catch (Exception e) {
-                    throw new IllegalStateException(e);
-                }
-            });
+            var logins =
+                    new FutureTask<>(() -> Fixture.concurrently(flood, () -> costly.login(name, Fixture.PASSWORD)));
+            Thread.startVirtualThread(logins);
             int checked = 0;
             while (!logins.isDone()) {
                 assertEquals(204, costly.get("/api/auth/verify", token).status());

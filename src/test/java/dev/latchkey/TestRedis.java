@@ -33,7 +33,9 @@ public final class TestRedis {
         if (given != null && !given.isBlank()) {
             return announce("TEST_REDIS_URL", given);
         }
-        var container = CompletableFuture.supplyAsync(TestRedis::startContainer);
+        // a thread of its own: of the common pool's, which may be the only one, a failing pull would take two minutes
+        var container = CompletableFuture.supplyAsync(
+                TestRedis::startContainer, task -> Thread.ofPlatform().daemon().start(task));
         try {
             GenericContainer<?> redis = container.get(CONTAINER_SECONDS, TimeUnit.SECONDS);
             return announce(
