@@ -1,8 +1,12 @@
 package dev.latchkey;
 
+import dev.latchkey.auth.Accounts;
+import dev.latchkey.auth.AuthFilter;
 import dev.latchkey.auth.AuthRoutes;
+import dev.latchkey.auth.LoginThrottle;
 import dev.latchkey.auth.PasswordHasher;
 import dev.latchkey.auth.PasswordPolicy;
+import dev.latchkey.auth.TokenStore;
 import dev.latchkey.http.Problem;
 import dev.latchkey.http.Route;
 import dev.latchkey.http.Router;
@@ -42,14 +46,19 @@ public final class App implements AutoCloseable {
         try {
             var commands = redis.commands();
             var clock = InstantSource.system();
-            var policy = new PasswordPolicy(config.passwordMinLength());
-            var auth = new AuthRoutes(commands, config.tokenTtl(), hasher, policy, clock);
-            var todos = new TodoRoutes(commands, config.maxTodosPerUser(), clock);
-            var health = new HealthRoutes(commands);
-            List<Route> routes = Stream.of(auth.routes(), todos.routes(), health.routes())
+            var tokens = new TokenStore(
+                    commands, config.tokenStorage(), config.tokenTtl(), config.maxSessionsPerUser(), clock);
+            var guard = new AuthFilter(tokens);
+            var todos = new TodoRoutes(commands, config.maxTodosPerUser(), guard::requireLive, clock);
+            var auth = new AuthRoutes(
+                    new Accounts(commands, tokens, hasher, clock, todos::removeAll),
+                    tokens,
+                    new PasswordPolicy(config.passwordMinLength()),
+                    new LoginThrottle(commands, config.loginThrottle()));
+            List<Route> routes = Stream.of(auth.routes(), todos.routes(), new HealthRoutes(commands).routes())
                     .flatMap(List::stream)
                     .toList();
-            var router = new Router(routes, auth.filter(), config.maxBodyBytes());
+            var router = new Router(routes, guard, config.maxBodyBytes(), config.trustedProxyHops());
             var address = new InetSocketAddress(config.host(), config.port());
             return new App(redis, hasher, Server.start(address, router, App::problem));
         } catch (IOException | RuntimeException e) {

@@ -1,10 +1,14 @@
 package dev.latchkey;
 
+import dev.latchkey.auth.TokenStorage;
+import dev.latchkey.ops.Logs;
 import dev.latchkey.redis.Redis;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /** The configuration, from environment variables. A variable that is empty counts as unset. */
 public record Config(
@@ -13,10 +17,22 @@ public record Config(
         String redisUrl,
         Duration redisTimeout,
         Duration tokenTtl,
+        TokenStorage tokenStorage,
         int pbkdf2Iterations,
         int passwordMinLength,
+        boolean loginThrottle,
+        int trustedProxyHops,
         int maxBodyBytes,
-        int maxTodosPerUser) {
+        int maxSessionsPerUser,
+        int maxTodosPerUser,
+        Logs.Format logFormat,
+        System.Logger.Level logLevel) {
+    private static final List<System.Logger.Level> LEVELS = List.of(
+            System.Logger.Level.INFO,
+            System.Logger.Level.TRACE,
+            System.Logger.Level.DEBUG,
+            System.Logger.Level.WARNING,
+            System.Logger.Level.ERROR);
 
     /** All that is wrong, one fault a line. No value is quoted that may be a secret. */
     public static final class Invalid extends Exception {
@@ -36,10 +52,16 @@ public record Config(
                 reader.redisUrl("REDIS_URL", "redis://localhost:6379"),
                 Duration.ofMillis(reader.number("REDIS_TIMEOUT_MS", 1000, 10, 60_000)),
                 Duration.ofSeconds(reader.number("TOKEN_TTL", 3600, 1, Integer.MAX_VALUE)),
+                reader.choice("TOKEN_STORAGE", List.of(TokenStorage.values())),
                 reader.number("PBKDF2_ITERATIONS", 600_000, 100_000, 10_000_000),
                 reader.number("PASSWORD_MIN_LENGTH", 8, 8, 128),
+                reader.choice("LOGIN_THROTTLE", List.of(true, false)),
+                reader.number("TRUSTED_PROXY_HOPS", 0, 0, 10),
                 reader.number("MAX_BODY_BYTES", 16_384, 1_024, 1_048_576),
-                reader.number("MAX_TODOS_PER_USER", 1000, 1, 100_000));
+                reader.number("MAX_SESSIONS_PER_USER", 50, 1, 1000),
+                reader.number("MAX_TODOS_PER_USER", 1000, 1, 100_000),
+                reader.choice("LOG_FORMAT", List.of(Logs.Format.values())),
+                reader.choice("LOG_LEVEL", LEVELS));
         if (!reader.faults.isEmpty()) {
             throw new Invalid(reader.faults);
         }
@@ -77,6 +99,21 @@ public record Config(
             }
             faults.add(name + " must be a whole number from " + min + " to " + max + ", not '" + text + "'");
             return absent;
+        }
+
+        /** The first is the default. */
+        <T> T choice(String name, List<T> values) {
+            String text = text(name, values.getFirst().toString());
+            for (T value : values) {
+                if (value.toString().equalsIgnoreCase(text)) {
+                    return value;
+                }
+            }
+            String allowed = values.stream()
+                    .map(value -> value.toString().toLowerCase(Locale.ROOT))
+                    .collect(Collectors.joining(", "));
+            faults.add(name + " must be one of " + allowed + ", not '" + text + "'");
+            return values.getFirst();
         }
 
         String redisUrl(String name, String absent) {

@@ -28,14 +28,16 @@ public final class Main {
     static App start(Map<String, String> environment) {
         Logs logs = Logs.install();
         try {
-            var app = App.start(Config.from(environment));
+            Config config = Config.from(environment);
+            logs.configure(config.logFormat(), config.logLevel());
+            var app = App.start(config);
             Runtime.getRuntime()
                     .addShutdownHook(Thread.ofPlatform().name("stop").unstarted(() -> {
                         app.close();
                         logs.flush();
                     }));
             // not a constant: a logger made before Logs would bring the JDK's own set-up
-            System.getLogger("latchkey.main").log(System.Logger.Level.INFO, "listening on port " + app.port());
+            System.getLogger("latchkey.main").log(System.Logger.Level.INFO, "listening", "port", app.port());
             logs.flush();
             return app;
         } catch (Config.Invalid e) {

@@ -18,18 +18,20 @@ class ArchitectureTest {
     private static final Pattern IMPORT = Pattern.compile("^import (?:static )?([\\w.]+);", Pattern.MULTILINE);
     private static final String JDK = "java\\..*|org\\.jspecify\\..*";
     private static final String HTTP = "|dev\\.latchkey\\.http\\..*";
+    private static final String INNER = "|dev\\.latchkey\\.auth\\.(TokenStore\\.Issued|UserStore\\.Stored)";
     private static final String COMMANDS =
             "|io\\.lettuce\\.core\\.(cluster\\.api\\.sync\\.RedisClusterCommands|RedisException|SetArgs|KeyValue|ScriptOutputType)";
-    private static final Map<String, String> ALLOWED = Map.of(
-            "http", JDK + "|com\\.sun\\.net\\.httpserver\\..*",
-            "http/Json.java", JDK + "|tools\\.jackson\\..*|com\\.fasterxml\\.jackson\\.annotation\\..*",
-            "auth", JDK + "|javax\\.crypto\\..*" + HTTP + COMMANDS,
-            "auth/AuthFilter.java", JDK + HTTP + "|com\\.sun\\.net\\.httpserver\\..*",
-            "auth/AuthRoutes.java", JDK + HTTP + COMMANDS + "|com\\.sun\\.net\\.httpserver\\.Filter",
-            "todos", JDK + HTTP + COMMANDS,
-            "ops", JDK + HTTP + COMMANDS,
-            "redis", JDK + "|io\\.lettuce\\..*|io\\.netty\\..*|reactor\\.util\\.Loggers",
-            "", ".*");
+    private static final Map<String, String> ALLOWED = Map.ofEntries(
+            Map.entry("http", JDK + "|com\\.sun\\.net\\.httpserver\\..*"),
+            Map.entry("http/Json.java", JDK + "|tools\\.jackson\\..*|com\\.fasterxml\\.jackson\\.annotation\\..*"),
+            Map.entry("http/Client.java", JDK + "|com\\.sun\\.net\\.httpserver\\..*|io\\.netty\\.util\\.NetUtil"),
+            Map.entry("auth", JDK + INNER + "|javax\\.crypto\\..*" + HTTP + COMMANDS),
+            Map.entry("auth/AuthFilter.java", JDK + HTTP + "|com\\.sun\\.net\\.httpserver\\..*"),
+            Map.entry("auth/AuthRoutes.java", JDK + HTTP + INNER),
+            Map.entry("todos", JDK + HTTP + COMMANDS),
+            Map.entry("ops", JDK + HTTP + COMMANDS),
+            Map.entry("redis", JDK + "|io\\.lettuce\\..*|io\\.netty\\..*|reactor\\.util\\.Loggers"),
+            Map.entry("", ".*"));
 
     @Test
     void imports_follow_the_arrows() throws IOException {

@@ -9,21 +9,11 @@ import java.util.Set;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
-import org.junit.jupiter.api.AutoClose;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 
-class ConcurrencyTest {
+class ConcurrencyTest extends BothStorages {
     private static final int CLIENTS = 64;
-
-    @AutoClose
-    private static Fixture app;
-
-    @BeforeAll
-    static void start() throws Exception {
-        app = Fixture.start();
-    }
 
     @Test
     void of_many_registrations_of_one_name_one_succeeds() throws Exception {
@@ -52,7 +42,7 @@ class ConcurrencyTest {
         assertEquals(
                 CLIENTS - 1,
                 answers.stream().filter(answer -> answer.status() == 401).count());
-        assertEquals(List.of(winners.getFirst().field("token")), app.liveTokens(name));
+        assertEquals(List.of(app.key(winners.getFirst().field("token"))), app.liveKeys(name));
     }
 
     @RepeatedTest(20)
@@ -67,9 +57,9 @@ class ConcurrencyTest {
                         : app.send("POST", "/api/auth/logout", token, ""));
         List<String> disclosed = answers.stream()
                 .filter(answer -> answer.status() == 200)
-                .map(answer -> answer.field("token"))
+                .map(answer -> app.key(answer.field("token")))
                 .toList();
-        assertEquals(disclosed, app.liveTokens(name));
+        assertEquals(disclosed, app.liveKeys(name));
     }
 
     @Test

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.latchkey.auth.TokenStorage;
+import dev.latchkey.ops.Logs;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -21,10 +23,16 @@ class ConfigTest {
                 "redis://localhost:6379",
                 Duration.ofSeconds(1),
                 Duration.ofHours(1),
+                TokenStorage.PLAIN,
                 600_000,
                 8,
+                true,
+                0,
                 16_384,
-                1000);
+                50,
+                1000,
+                Logs.Format.TEXT,
+                System.Logger.Level.INFO);
         assertEquals(expected, Config.from(Map.of()));
         assertEquals(expected, Config.from(Map.of("PORT", "", "TOKEN_TTL", " ")));
     }
@@ -43,10 +51,19 @@ class ConfigTest {
                         "REDIS_URL",
                         "http://x",
                         "MAX_BODY_BYTES",
-                        "1k")));
+                        "1k",
+                        "TOKEN_STORAGE",
+                        "both",
+                        "LOG_LEVEL",
+                        "loud",
+                        "LOGIN_THROTTLE",
+                        "no")));
         List<String> lines = String.valueOf(e.getMessage()).lines().toList();
-        assertEquals(5, lines.size(), lines::toString);
+        assertEquals(8, lines.size(), lines::toString);
         assertTrue(lines.contains("PORT must be a whole number from 0 to 65535, not '70000'"));
+        assertTrue(lines.contains("TOKEN_STORAGE must be one of plain, hashed, not 'both'"));
+        assertTrue(lines.contains("LOGIN_THROTTLE must be one of true, false, not 'no'"));
+        assertTrue(lines.contains("LOG_LEVEL must be one of info, trace, debug, warning, error, not 'loud'"));
         assertTrue(lines.contains("MAX_BODY_BYTES must be a whole number from 1024 to 1048576, not '1k'"));
     }
 

@@ -1,5 +1,6 @@
 package dev.latchkey;
 
+import dev.latchkey.auth.TokenStorage;
 import dev.latchkey.redis.Redis;
 import io.lettuce.core.SetArgs;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
@@ -10,8 +11,12 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,10 +31,12 @@ import tools.jackson.databind.json.JsonMapper;
 /** The service on a free port, a client for it, and a look into its Redis over a connection of its own. */
 public final class Fixture implements AutoCloseable {
     public static final String PASSWORD = "correct horse battery";
+    public static final int CHEAP_ITERATIONS = 1000;
     private static final JsonMapper JSON = new JsonMapper();
 
     private final App app;
     private final Redis redis;
+    private final TokenStorage storage;
     private final HttpClient client =
             HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
@@ -52,9 +59,10 @@ public final class Fixture implements AutoCloseable {
         }
     }
 
-    private Fixture(App app, Redis redis) {
-        this.app = app;
-        this.redis = redis;
+    private Fixture(Config config) throws IOException {
+        app = App.start(config);
+        redis = Redis.connect(config.redisUrl(), Duration.ofSeconds(10));
+        storage = config.tokenStorage();
     }
 
     /** @param settings variable, value, … in place of the defaults */
@@ -63,11 +71,11 @@ public final class Fixture implements AutoCloseable {
     }
 
     public static Fixture startOn(String redisUrl, String... settings) throws IOException {
-        return new Fixture(App.start(config(redisUrl, settings)), Redis.connect(redisUrl, Duration.ofSeconds(10)));
+        return new Fixture(config(redisUrl, settings));
     }
 
     static Config config(String redisUrl, String... settings) {
-        // the lowest cost that is allowed and a patient timeout: these tests are not about speed
+        // a patient timeout, and no throttle: most tests are about neither
         var environment = new HashMap<>(Map.of(
                 "HOST",
                 "127.0.0.1",
@@ -75,18 +83,39 @@ public final class Fixture implements AutoCloseable {
                 "0",
                 "REDIS_URL",
                 redisUrl,
-                "PBKDF2_ITERATIONS",
-                "100000",
+                "LOGIN_THROTTLE",
+                "false",
                 "REDIS_TIMEOUT_MS",
                 "10000"));
         for (int i = 0; i < settings.length; i += 2) {
             environment.put(settings[i], settings[i + 1]);
         }
         try {
-            return Config.from(environment);
+            Config config = Config.from(environment);
+            return environment.containsKey("PBKDF2_ITERATIONS") ? config : withCheapHashes(config);
         } catch (Config.Invalid e) {
             throw new IllegalArgumentException(e);
         }
+    }
+
+    // far below what is allowed outside of tests
+    private static Config withCheapHashes(Config config) {
+        return new Config(
+                config.host(),
+                config.port(),
+                config.redisUrl(),
+                config.redisTimeout(),
+                config.tokenTtl(),
+                config.tokenStorage(),
+                CHEAP_ITERATIONS,
+                config.passwordMinLength(),
+                config.loginThrottle(),
+                config.trustedProxyHops(),
+                config.maxBodyBytes(),
+                config.maxSessionsPerUser(),
+                config.maxTodosPerUser(),
+                config.logFormat(),
+                config.logLevel());
     }
 
     public int port() {
@@ -153,17 +182,47 @@ public final class Fixture implements AutoCloseable {
 
     /** A live token as another program would write it. */
     public String foreignToken(String username) {
-        String token = UUID.randomUUID().toString();
-        redis().set("tokens:" + token, username, SetArgs.Builder.ex(60));
+        String token = switch (storage) {
+            case PLAIN -> UUID.randomUUID().toString();
+            case HASHED -> base64url(sha256(UUID.randomUUID().toString()));
+        };
+        redis().set(key(token), username, SetArgs.Builder.ex(60));
         return token;
     }
 
-    /** The live tokens of a user, by what Redis holds. */
-    public List<String> liveTokens(String username) {
+    /** The key that a token is valid by. */
+    public String key(String token) {
+        return "tokens:"
+                + switch (storage) {
+                    case PLAIN -> token;
+                    case HASHED -> base64url(sha256(token));
+                };
+    }
+
+    /** A token that nobody has issued, of the right form. */
+    public String unknownToken() {
+        String token = foreignToken("nobody");
+        redis().del(key(token));
+        return token;
+    }
+
+    /** The keys of a user's live tokens, by what Redis holds. */
+    public List<String> liveKeys(String username) {
         return redis().keys("tokens:*").stream()
                 .filter(key -> username.equals(redis().get(key)))
-                .map(key -> key.substring("tokens:".length()))
                 .toList();
+    }
+
+    private static byte[] sha256(String text) {
+        try {
+            return MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.US_ASCII));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static String base64url(byte[] bytes) {
+        return Base64.getUrlEncoder().withoutPadding().encodeToString(bytes);
     }
 
     /** Runs it {@code times} times, all at once. */

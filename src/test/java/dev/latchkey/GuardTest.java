@@ -5,33 +5,18 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AutoClose;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Every guarded route against every kind of credentials. */
-class GuardTest {
+class GuardTest extends BothStorages {
     private static final String PLAIN = "Bearer realm=\"latchkey\"";
     private static final String INVALID = PLAIN + ", error=\"invalid_token\"";
     private static final String UNKNOWN = "d6ad7dae-c147-4513-a58b-2a2516cff3b7";
-
-    @AutoClose
-    private static Fixture app;
-
-    private static String expired;
-
-    @BeforeAll
-    static void start() throws Exception {
-        app = Fixture.start();
-        expired = app.newToken();
-        app.redis().pexpire("tokens:" + expired, 0);
-    }
 
     @ParameterizedTest
     @CsvSource({
@@ -44,6 +29,12 @@ class GuardTest {
         "POST, /api/auth/verify, 204",
         "DELETE, /api/auth/verify, 204",
         "OPTIONS, /api/auth/verify, 204",
+        "GET, /api/auth/sessions, 200",
+        "HEAD, /api/auth/sessions, 200",
+        "DELETE, /api/auth/sessions/d6ad7dae, 404",
+        "DELETE, /api/auth/sessions, 204",
+        "PUT, /api/auth/password, 415",
+        "DELETE, /api/auth/account, 415",
         "GET, /api/todos, 200",
         "HEAD, /api/todos, 200",
         "POST, /api/todos, 415",
@@ -52,15 +43,18 @@ class GuardTest {
         "DELETE, /api/todos/01a20ae6-a264-7ec1-bd3c-eaeeac2d72a4, 404",
     })
     void only_a_live_token_opens_a_guarded_route(String method, String path, int live) {
+        String unknown = app.unknownToken();
+        String expired = app.newToken();
+        app.redis().pexpire(app.key(expired), 0);
         assertRefused(app.send(method, path, ""), PLAIN);
-        for (String credentials : List.of("Basic YWxpY2U6cGFzc3dvcmQ=", "Bearerx " + UNKNOWN, UNKNOWN, "", "Token t")) {
+        for (String credentials : List.of("Basic YWxpY2U6cGFzc3dvcmQ=", "Bearerx " + unknown, unknown, "", "Token t")) {
             assertRefused(app.send(method, path, "", "Authorization", credentials), PLAIN);
         }
         String token = app.newToken();
         for (String credentials : List.of(
                 "Bearer",
                 "Bearer ",
-                "Bearer " + UNKNOWN,
+                "Bearer " + unknown,
                 "Bearer " + expired,
                 "Bearer *",
                 "Bearer " + token + "x",
@@ -69,7 +63,7 @@ class GuardTest {
                 "Bearer \"" + token + "\"",
                 "Bearer " + token.substring(1),
                 "Bearer tokens:" + token,
-                "Bearer " + token.toUpperCase(Locale.ROOT))) {
+                "Bearer " + swapCase(token))) {
             assertRefused(app.send(method, path, "", "Authorization", credentials), INVALID);
         }
         assertRefused(
@@ -78,6 +72,14 @@ class GuardTest {
         assertEquals(
                 live,
                 app.send(method, path, "", "Authorization", "Bearer " + token).status());
+    }
+
+    // of a UUID the upper case, of base64url another token
+    private static String swapCase(String token) {
+        return token.chars()
+                .map(c -> Character.isLowerCase(c) ? Character.toUpperCase(c) : Character.toLowerCase(c))
+                .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
+                .toString();
     }
 
     private static void assertRefused(Fixture.Answer answer, String challenge) {

@@ -87,7 +87,7 @@ class MainTest {
                     "10000");
             var reader = process.inputReader(StandardCharsets.UTF_8);
             String first = reader.readLine();
-            assertTrue(first.contains("listening on port " + number), first);
+            assertTrue(first.contains("latchkey.main listening port=" + number), first);
             assertEquals(0, start(List.of("--health"), "PORT", number).waitFor());
 
             var raw = new RawClient(port);
@@ -98,8 +98,14 @@ class MainTest {
             process.toHandle().destroy(); // the process's own destroy() would close the stream
             String log = String.join("\n", reader.lines().toList());
             assertTrue(process.waitFor(30, TimeUnit.SECONDS));
-            assertTrue(log.matches("(?s).* INFO access \\? /api/auth/me 405 [0-9]+us id-1\n.*"), log);
-            assertTrue(log.matches("(?s).* INFO access GET /api/auth/me 401 [0-9]+us id-2.*"), log);
+            assertTrue(
+                    log.matches(
+                            "(?s).* INFO latchkey\\.access request method=\\S+ path=/api/auth/me status=405 micros=[0-9]+ requestId=id-1\n.*"),
+                    log);
+            assertTrue(
+                    log.matches(
+                            "(?s).* INFO latchkey\\.access request method=GET path=/api/auth/me status=401 micros=[0-9]+ requestId=id-2.*"),
+                    log);
             assertFalse(log.contains(token) || log.contains("\u001b") || log.contains("SLF4J"), log);
             assertEquals(1, start(List.of("--health"), "PORT", number).waitFor());
         }

@@ -9,12 +9,12 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Stands before every guarded handler: one bearer token (RFC 6750 §2.1) in, the caller's identity out, or a 401. */
-final class AuthFilter extends Filter {
+public final class AuthFilter extends Filter {
     private static final String SCHEME = "bearer ";
 
     private final TokenStore tokens;
 
-    AuthFilter(TokenStore tokens) {
+    public AuthFilter(TokenStore tokens) {
         this.tokens = tokens;
     }
 
@@ -34,6 +34,17 @@ final class AuthFilter extends Filter {
             chain.doFilter(exchange);
             return null;
         });
+    }
+
+    /**
+     * Asks once more, in the midst of a request.
+     *
+     * @throws Problem 401 where the caller's token has died meanwhile
+     */
+    public void requireLive(Caller caller) {
+        if (tokens.find(caller.token()) == null) {
+            throw invalidToken();
+        }
     }
 
     private static String token(@Nullable List<String> headers) {

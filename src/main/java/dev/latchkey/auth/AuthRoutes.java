@@ -1,48 +1,43 @@
 package dev.latchkey.auth;
 
-import com.sun.net.httpserver.Filter;
+import dev.latchkey.auth.TokenStore.Issued;
 import dev.latchkey.http.Caller;
 import dev.latchkey.http.Fields;
 import dev.latchkey.http.Problem;
 import dev.latchkey.http.Request;
 import dev.latchkey.http.Response;
 import dev.latchkey.http.Route;
-import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
 import java.io.IOException;
-import java.time.Duration;
 import java.time.Instant;
-import java.time.InstantSource;
-import java.time.temporal.ChronoUnit;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/** {@code /api/auth/…}: registration, login, and the life of a token. */
+/** {@code /api/auth/…}: accounts, and the life of a token. */
 public final class AuthRoutes {
-    private final UserStore users;
+    private final Accounts accounts;
     private final TokenStore tokens;
-    private final PasswordHasher hasher;
     private final PasswordPolicy policy;
-    private final InstantSource clock;
+    private final LoginThrottle throttle;
 
     private record Account(String username, Instant createdDate) {}
 
     private record Login(String token, String username) {}
 
-    private record Refreshed(String token) {}
+    private record Token(String token) {}
 
-    /** @param tokenTtl of every token issued, at least one second */
-    public AuthRoutes(
-            RedisClusterCommands<String, String> redis,
-            Duration tokenTtl,
-            PasswordHasher hasher,
-            PasswordPolicy policy,
-            InstantSource clock) {
-        this.users = new UserStore(redis);
-        this.tokens = new TokenStore(redis, tokenTtl);
-        this.hasher = hasher;
+    private record Sessions(List<Entry> sessions) {}
+
+    private record Entry(
+            String id, Instant createdDate, Instant expiresDate, String userAgent, String address, boolean current) {}
+
+    public AuthRoutes(Accounts accounts, TokenStore tokens, PasswordPolicy policy, LoginThrottle throttle) {
+        this.accounts = accounts;
+        this.tokens = tokens;
         this.policy = policy;
-        this.clock = clock;
+        this.throttle = throttle;
     }
 
     public List<Route> routes() {
@@ -52,28 +47,24 @@ public final class AuthRoutes {
                 Route.guarded("POST", "/api/auth/refresh", this::refresh),
                 Route.guarded("POST", "/api/auth/logout", this::logout),
                 Route.guarded("GET", "/api/auth/me", this::me),
-                Route.guarded(Route.ANY, "/api/auth/verify", AuthRoutes::verify));
-    }
-
-    /** What stands before guarded routes, these and others'. */
-    public Filter filter() {
-        return new AuthFilter(tokens);
+                Route.guarded(Route.ANY, "/api/auth/verify", AuthRoutes::verify),
+                Route.guarded("GET", "/api/auth/sessions", this::sessions),
+                Route.guarded("DELETE", "/api/auth/sessions", this::revokeAll),
+                Route.guarded("DELETE", "/api/auth/sessions/{id}", this::revoke),
+                Route.guarded("PUT", "/api/auth/password", this::changePassword),
+                Route.guarded("DELETE", "/api/auth/account", this::deleteAccount));
     }
 
     private Response register(Request request) throws IOException {
         Fields fields = request.json();
         var username = fields.required("username", Username::new);
-        var password = fields.required("password", policy::check);
+        var password = fields.required("password", text -> policy.check(text, fields.raw("username")));
         fields.check();
-        if (PasswordPolicy.isName(password.get(), username.get())) {
-            fields.fault("password", "must not be the username");
-            fields.check();
+        User user = charged(request, null, () -> accounts.register(username.get(), password.get()));
+        if (user == null) {
+            throw new Problem(409, "The username " + username.get() + " is taken.");
         }
-        Instant now = clock.instant().truncatedTo(ChronoUnit.MILLIS);
-        var user = new User(username.get().text(), hasher.hash(password.get()), now);
-        if (!users.create(user)) {
-            throw new Problem(409, "The username " + user.username() + " is taken.");
-        }
+        Audit.log("registered", request, user.username(), "");
         return Response.json(201, new Account(user.username(), user.createdDate()));
     }
 
@@ -82,47 +73,40 @@ public final class AuthRoutes {
         var username = fields.required("username", Function.identity());
         var password = fields.required("password", PasswordPolicy::normalize);
         fields.check();
-        User user = find(username.get());
-        boolean good = hasher.verify(password.get(), user == null ? null : user.passwordHash());
-        if (user == null || !good) {
-            throw loginFailed();
+        String name = Username.canonical(username.get());
+        Issued issued = charged(request, username.get(), () -> accounts.login(name, password.get(), request.client()));
+        if (issued == null) {
+            Audit.log("login failed", request, name, "");
+            if (throttle.alarm(username.get())) {
+                Audit.manyFailures(name);
+            }
+            throw AuthFilter.unauthorized("The username or the password is wrong.", "");
         }
-        String token = tokens.issue(user.username());
-        // the password may have been changed, or the account deleted, while the old one was being verified
-        if (!user.equals(users.find(user.username()))) {
-            tokens.revoke(token);
-            throw loginFailed();
-        }
-        return Response.json(200, new Login(token, user.username()));
-    }
-
-    private @Nullable User find(String name) {
-        try {
-            return users.find(new Username(name).text());
-        } catch (IllegalArgumentException _) {
-            return null; // not a name that could exist: the same as one that does not
-        }
-    }
-
-    private static Problem loginFailed() {
-        return AuthFilter.unauthorized("The username or the password is wrong.", "");
+        throttle.clear(request.client().network(), name);
+        Audit.log("login succeeded", request, name, issued.session().id());
+        Audit.revoked(request, name, issued.ended());
+        return Response.json(200, new Login(issued.token(), name));
     }
 
     private Response refresh(Request request, Caller caller) {
-        String token = tokens.replace(caller.token(), caller.username());
-        if (token == null) {
+        Issued issued = tokens.replace(caller, request.client());
+        if (issued == null) {
             throw AuthFilter.invalidToken();
         }
-        return Response.json(200, new Refreshed(token));
+        Audit.log("refreshed", request, caller.username(), issued.session().id());
+        return Response.json(200, new Token(issued.token()));
     }
 
     private Response logout(Request request, Caller caller) {
-        tokens.revoke(caller.token());
+        String session = sessionId(caller);
+        if (tokens.revoke(caller.username(), caller.token())) {
+            Audit.log("logged out", request, caller.username(), session);
+        }
         return Response.noContent();
     }
 
     private Response me(Request request, Caller caller) {
-        User user = users.find(caller.username());
+        User user = accounts.find(caller.username());
         if (user == null) {
             throw AuthFilter.invalidToken(); // the account is gone, and its tokens are going
         }
@@ -132,5 +116,96 @@ public final class AuthRoutes {
     /** For reverse proxies. The status says it all; the header names the user to what stands behind the proxy. */
     private static Response verify(Request request, Caller caller) {
         return Response.noContent().with("X-Auth-User", caller.username());
+    }
+
+    private Response sessions(Request request, Caller caller) {
+        String current = sessionId(caller);
+        List<Entry> entries = tokens.sessions(caller.username()).stream()
+                .map(session -> new Entry(
+                        session.id(),
+                        session.createdDate(),
+                        session.expiresDate(),
+                        session.userAgent(),
+                        session.address(),
+                        session.id().equals(current)))
+                .toList();
+        return Response.json(200, new Sessions(entries));
+    }
+
+    private Response revoke(Request request, Caller caller) {
+        Set<String> revoked =
+                tokens.revokeAll(caller.username(), session -> session.id().equals(request.parameter()));
+        if (revoked.isEmpty()) {
+            throw new Problem(404, "You have no such session."); // the same for one that is another user's
+        }
+        Audit.revoked(request, caller.username(), revoked);
+        return Response.noContent();
+    }
+
+    private Response revokeAll(Request request, Caller caller) {
+        Audit.revoked(request, caller.username(), tokens.revokeAll(caller));
+        return Response.noContent();
+    }
+
+    private Response changePassword(Request request, Caller caller) throws IOException {
+        Fields fields = request.json();
+        var current = fields.required("currentPassword", PasswordPolicy::normalize);
+        var next = fields.required("newPassword", text -> policy.check(text, caller.username()));
+        fields.check();
+        Issued issued = charged(
+                request, null, () -> accounts.changePassword(caller, current.get(), next.get(), request.client()));
+        if (issued == null) {
+            throw wrongPassword();
+        }
+        Audit.log(
+                "password changed", request, caller.username(), issued.session().id());
+        Audit.revoked(request, caller.username(), issued.ended());
+        return Response.json(200, new Token(issued.token()));
+    }
+
+    private Response deleteAccount(Request request, Caller caller) throws IOException {
+        Fields fields = request.json();
+        var password = fields.required("password", PasswordPolicy::normalize);
+        fields.check();
+        String session = sessionId(caller);
+        Set<String> ended = charged(request, null, () -> accounts.delete(caller, password.get()));
+        if (ended == null) {
+            throw wrongPassword();
+        }
+        Audit.log("account deleted", request, caller.username(), session);
+        Audit.revoked(request, caller.username(), ended);
+        return Response.noContent();
+    }
+
+    // no invalid_token: with that, a client would throw away a token that is still good
+    private static Problem wrongPassword() {
+        return AuthFilter.unauthorized("The password is wrong.", "");
+    }
+
+    /**
+     * Makes an attempt that costs a hash.
+     *
+     * @param name that somebody logs in with; null where it is no login
+     * @throws Problem 429
+     */
+    private <T extends @Nullable Object> T charged(Request request, @Nullable String name, Supplier<T> attempt) {
+        String network = request.client().network();
+        long wait = throttle.charge(network, name);
+        if (wait > 0) {
+            Audit.log("throttled", request, name == null ? "" : Username.canonical(name), "");
+            throw new Problem(429, "Too many attempts. Try again in " + wait + " seconds.")
+                    .with("Retry-After", Long.toString(wait));
+        }
+        try {
+            return attempt.get();
+        } catch (PasswordHasher.BusyException e) {
+            throttle.refund(network, name);
+            throw e;
+        }
+    }
+
+    private String sessionId(Caller caller) {
+        Session session = tokens.session(caller);
+        return session == null ? "" : session.id();
     }
 }

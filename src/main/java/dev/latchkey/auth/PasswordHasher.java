@@ -26,6 +26,7 @@ public final class PasswordHasher implements AutoCloseable {
     /** A stored count beyond this is refused, not run: whoever can write one record could else stall every login. */
     static final int MAX_ITERATIONS = 10_000_000;
 
+    private static final System.Logger LOG = System.getLogger("latchkey.auth");
     private static final int SALT_BYTES = 16;
     private static final int KEY_BITS = 256;
     private static final Duration MAX_WAIT = Duration.ofSeconds(3); // by then the client has mostly given up
@@ -77,9 +78,15 @@ public final class PasswordHasher implements AutoCloseable {
         return phc(salt, derive(password, salt, iterations));
     }
 
+    /** Whether it has fewer iterations than a new hash gets. */
+    boolean isOutdated(String phc) {
+        var parts = PHC.matcher(phc);
+        return parts.matches() && Integer.parseInt(parts.group(1)) < iterations;
+    }
+
     /**
-     * Whether it is the password of that hash. Costs the same where {@code phc} is null, for a user who does not exist, or is
-     * not a hash to be run: so that nobody can tell by the clock which names exist.
+     * Whether it is the password of that hash. Costs no less where {@code phc} is null, for a user who does not exist, or is
+     * not a hash to be run, or has fewer iterations: so that nobody can tell by the clock which names exist.
      *
      * @throws BusyException where it would have to wait too long
      */
@@ -87,6 +94,9 @@ public final class PasswordHasher implements AutoCloseable {
         var parts = PHC.matcher(phc == null ? "" : phc);
         boolean real = parts.matches() && Integer.parseInt(parts.group(1)) <= MAX_ITERATIONS;
         if (!real) {
+            if (phc != null && !phc.isEmpty()) {
+                LOG.log(System.Logger.Level.WARNING, "a stored password hash cannot be run: that user cannot log in");
+            }
             parts = PHC.matcher(dummy);
             parts.matches();
         }
@@ -104,6 +114,9 @@ public final class PasswordHasher implements AutoCloseable {
         return run(() -> {
             if (System.nanoTime() - submitted > MAX_WAIT.toNanos()) {
                 throw new BusyException();
+            }
+            if (count < iterations) {
+                pbkdf2(password, salt, iterations - count, KEY_BITS); // only the time it takes is wanted
             }
             return pbkdf2(password, salt, count, KEY_BITS);
         });

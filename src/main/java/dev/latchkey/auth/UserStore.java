@@ -1,13 +1,33 @@
 package dev.latchkey.auth;
 
 import dev.latchkey.http.Json;
+import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.SetArgs;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** The records {@code users:{username}}: JSON {@code {username, passwordHash, createdDate}}, without a TTL. */
 final class UserStore {
+    private static final String REPLACE = """
+            if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+            redis.call('SET', KEYS[1], unpack(ARGV, 2))
+            return 1""";
+    private static final String REMOVE = """
+            if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+            return redis.call('DEL', KEYS[1])""";
+    private static final String CLOSING_SECONDS = "60";
+
     private final RedisClusterCommands<String, String> redis;
+
+    /** A user, and the record's very text: only what is still the same may be changed. */
+    record Stored(User user, String json) {
+        /** Without the hash. */
+        @Override
+        public String toString() {
+            return user.toString();
+        }
+    }
 
     UserStore(RedisClusterCommands<String, String> redis) {
         this.redis = redis;
@@ -20,9 +40,53 @@ final class UserStore {
 
     /** Null where there is no such user. */
     @Nullable
-    User find(String username) {
+    Stored find(String username) {
         String json = redis.get(key(username));
-        return json == null ? null : Json.read(json, User.class);
+        return json == null ? null : new Stored(Json.read(json, User.class), json);
+    }
+
+    /** Whether the record has not changed since. */
+    boolean isStill(Stored stored) {
+        return stored.json().equals(redis.get(key(stored.user().username())));
+    }
+
+    /** What is stored now; null where the record has changed since, and stays as it is. Fields not known here are kept. */
+    @Nullable
+    Stored replaceHash(Stored stored, String hash) {
+        Stored changed = withHash(stored, hash);
+        return run(REPLACE, stored, changed.json()) ? changed : null;
+    }
+
+    /**
+     * Takes the password away, so that nobody logs in any more while the name is still taken: what {@link #remove} then
+     * frees has nothing left of its user. Should this process die in between, the name is free after {@value
+     * #CLOSING_SECONDS} seconds.
+     *
+     * @return what is stored now; null where the record has changed since, and stays as it is
+     */
+    @Nullable
+    Stored close(Stored stored) {
+        Stored closed = withHash(stored, "");
+        return run(REPLACE, stored, closed.json(), "EX", CLOSING_SECONDS) ? closed : null;
+    }
+
+    /** Does nothing where the record has changed since. */
+    void remove(Stored stored) {
+        run(REMOVE, stored);
+    }
+
+    private static Stored withHash(Stored stored, String hash) {
+        User user = stored.user();
+        String json = Json.with(stored.json(), "passwordHash", hash);
+        return new Stored(new User(user.username(), hash, user.createdDate()), json);
+    }
+
+    private boolean run(String script, Stored expected, String... arguments) {
+        String[] all = new String[arguments.length + 1];
+        all[0] = expected.json();
+        System.arraycopy(arguments, 0, all, 1, arguments.length);
+        String[] keys = {key(expected.user().username())};
+        return Objects.equals(redis.eval(script, ScriptOutputType.INTEGER, keys, all), 1L);
     }
 
     private static String key(String username) {

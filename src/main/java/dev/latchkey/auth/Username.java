@@ -16,6 +16,15 @@ public record Username(String text) {
         }
     }
 
+    /** The one form of {@code name}; empty where there can be no such user. */
+    static String canonical(String name) {
+        try {
+            return new Username(name).text();
+        } catch (IllegalArgumentException _) {
+            return "";
+        }
+    }
+
     @Override
     public String toString() {
         return text;

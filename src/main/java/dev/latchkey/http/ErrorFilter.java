@@ -13,10 +13,11 @@ import org.jspecify.annotations.Nullable;
 
 /** Outermost: what every request gets, whatever happens within. Request id, common headers, an answer, a log line. */
 final class ErrorFilter extends Filter {
+    static final String REQUEST_ID = "X-Request-Id";
+
     private static final System.Logger LOG = System.getLogger("latchkey.http");
     private static final System.Logger ACCESS = System.getLogger("latchkey.access");
-    private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._-]{1,64}");
-    private static final Pattern METHOD = Pattern.compile("[A-Z]{1,16}");
+    private static final Pattern ID = Pattern.compile("[A-Za-z0-9._-]{1,64}");
 
     // all permits are there: nothing is in flight. The JDK's own count goes wrong after a broken exchange
     private final Semaphore inFlight = new Semaphore(Integer.MAX_VALUE);
@@ -35,7 +36,7 @@ final class ErrorFilter extends Filter {
     @Override
     public void doFilter(HttpExchange exchange, Chain chain) throws IOException {
         long start = System.nanoTime();
-        String requestId = requestId(exchange.getRequestHeaders().get("X-Request-Id"));
+        String requestId = requestId(exchange.getRequestHeaders().get(REQUEST_ID));
         inFlight.acquireUninterruptibly();
         try {
             commonHeaders(exchange, requestId);
@@ -55,7 +56,7 @@ final class ErrorFilter extends Filter {
 
     private void commonHeaders(HttpExchange exchange, String requestId) {
         var headers = exchange.getResponseHeaders();
-        headers.set("X-Request-Id", requestId);
+        headers.set(REQUEST_ID, requestId);
         headers.set("X-Content-Type-Options", "nosniff");
         String path = exchange.getRequestURI().getRawPath();
         if (path != null && path.startsWith("/api/")) {
@@ -82,20 +83,24 @@ final class ErrorFilter extends Filter {
     }
 
     private static void log(HttpExchange exchange, String requestId, long nanos) {
-        String method = exchange.getRequestMethod();
-        // the path without its query, where someone may have put a token (RFC 6750 §5.3)
         ACCESS.log(
                 System.Logger.Level.INFO,
-                (METHOD.matcher(method).matches() ? method : "?") + " "
-                        + exchange.getRequestURI().getRawPath() + " " + exchange.getResponseCode() + " " + nanos / 1000
-                        + "us " + requestId);
+                "request",
+                "method",
+                exchange.getRequestMethod(),
+                "path", // without the query, where someone may have put a token (RFC 6750 §5.3)
+                exchange.getRequestURI().getRawPath(),
+                "status",
+                exchange.getResponseCode(),
+                "micros",
+                nanos / 1000,
+                "requestId",
+                requestId);
     }
 
     /** The client's where it is safe to echo and to log, else a new one. */
     private static String requestId(@Nullable List<String> sent) {
-        return sent != null
-                        && sent.size() == 1
-                        && REQUEST_ID.matcher(sent.getFirst()).matches()
+        return sent != null && sent.size() == 1 && ID.matcher(sent.getFirst()).matches()
                 ? sent.getFirst()
                 : HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong());
     }

@@ -40,6 +40,11 @@ public final class Fields {
         }
     }
 
+    /** As it was sent; empty where it is absent or no string. */
+    public String raw(String field) {
+        return values.getOrDefault(field, Optional.empty()).orElse("");
+    }
+
     /** The value, once {@link #check} has passed. */
     public <T> Supplier<T> required(String field, Function<String, T> parser) {
         if (!values.containsKey(field)) {
@@ -66,7 +71,7 @@ public final class Fields {
         }
     }
 
-    public void fault(String field, String detail) {
+    private void fault(String field, String detail) {
         faults.add(new Problem.Fault(field, detail));
     }
 

@@ -11,6 +11,7 @@ import tools.jackson.core.JsonToken;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.MapperFeature;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /** All JSON, in and out. The only place that knows Jackson. */
 public final class Json {
@@ -46,6 +47,19 @@ public final class Json {
         } catch (JacksonException _) {
             // no cause: its message quotes the text, which may be a password hash
             throw new IllegalStateException("the stored JSON is not a " + type.getSimpleName());
+        }
+    }
+
+    /**
+     * The object {@code json} with one field set, and all others as they are.
+     *
+     * @throws IllegalStateException where it is no object; the message has none of its text
+     */
+    public static String with(String json, String field, String value) {
+        try {
+            return MAPPER.readValue(json, ObjectNode.class).put(field, value).toString();
+        } catch (JacksonException _) {
+            throw new IllegalStateException("the stored JSON is not an object"); // no cause, as above
         }
     }
 

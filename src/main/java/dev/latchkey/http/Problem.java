@@ -15,6 +15,7 @@ public final class Problem extends RuntimeException {
             Map.entry(412, "Precondition Failed"),
             Map.entry(413, "Content Too Large"),
             Map.entry(415, "Unsupported Media Type"),
+            Map.entry(429, "Too Many Requests"),
             Map.entry(500, "Internal Server Error"),
             Map.entry(503, "Service Unavailable"),
             Map.entry(505, "HTTP Version Not Supported"));

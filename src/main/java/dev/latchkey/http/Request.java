@@ -14,11 +14,22 @@ public final class Request {
     private final HttpExchange exchange;
     private final String parameter;
     private final int maxBodyBytes;
+    private final int trustedProxyHops;
 
-    Request(HttpExchange exchange, String parameter, int maxBodyBytes) {
+    Request(HttpExchange exchange, String parameter, int maxBodyBytes, int trustedProxyHops) {
         this.exchange = exchange;
         this.parameter = parameter;
         this.maxBodyBytes = maxBodyBytes;
+        this.trustedProxyHops = trustedProxyHops;
+    }
+
+    /** What the answer and the log have as the request's id. */
+    public String id() {
+        return exchange.getResponseHeaders().getFirst(ErrorFilter.REQUEST_ID);
+    }
+
+    public Client client() {
+        return Client.of(exchange, trustedProxyHops);
     }
 
     /** The value of the path's placeholder; empty where the path has none. */

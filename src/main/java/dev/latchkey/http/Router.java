@@ -18,14 +18,17 @@ public final class Router implements HttpHandler {
     private final Map<PathPattern, Resource> patterns = new LinkedHashMap<>();
     private final Filter guard;
     private final int maxBodyBytes;
+    private final int trustedProxyHops;
 
     /**
      * @param guard binds {@link Caller#CURRENT} and goes on, or throws a 401 {@link Problem}
      * @param maxBodyBytes a longer request body is a 413
+     * @param trustedProxyHops how many proxies in front append to {@code X-Forwarded-For}
      */
-    public Router(List<Route> routes, Filter guard, int maxBodyBytes) {
+    public Router(List<Route> routes, Filter guard, int maxBodyBytes, int trustedProxyHops) {
         this.guard = guard;
         this.maxBodyBytes = maxBodyBytes;
+        this.trustedProxyHops = trustedProxyHops;
         for (Route route : routes) {
             PathPattern path = route.path();
             Resource resource = path.isExact()
@@ -54,7 +57,7 @@ public final class Router implements HttpHandler {
         }
         String method = exchange.getRequestMethod();
         Route route = resource.route(method);
-        var request = new Request(exchange, parameter, maxBodyBytes);
+        var request = new Request(exchange, parameter, maxBodyBytes, trustedProxyHops);
         switch (route) {
             case Route.Open open -> open.handler().handle(request).send(exchange);
             case Route.Guarded guarded ->

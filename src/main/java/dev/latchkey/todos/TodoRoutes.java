@@ -12,6 +12,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
+import java.util.function.Consumer;
 
 /** {@code /api/todos}: the caller's own, and nobody else's. */
 public final class TodoRoutes {
@@ -22,13 +23,19 @@ public final class TodoRoutes {
     private final TodoIds ids;
     private final InstantSource clock;
     private final int max;
+    private final Consumer<Caller> requireLive;
 
-    /** @param max todos a user may have; one more is a 409 */
-    public TodoRoutes(RedisClusterCommands<String, String> redis, int max, InstantSource clock) {
+    /**
+     * @param max todos a user may have; one more is a 409
+     * @param requireLive throws where the caller's token has died meanwhile
+     */
+    public TodoRoutes(
+            RedisClusterCommands<String, String> redis, int max, Consumer<Caller> requireLive, InstantSource clock) {
         this.store = new TodoStore(redis, max);
         this.ids = new TodoIds(clock);
         this.clock = clock;
         this.max = max;
+        this.requireLive = requireLive;
     }
 
     public List<Route> routes() {
@@ -66,7 +73,23 @@ public final class TodoRoutes {
         if (!store.add(caller.username(), todo)) {
             throw new Problem(409, "You have " + max + " todos, which is as many as one may have.");
         }
+        undoneUnlessLive(caller, todo);
         return answer(201, todo).with("Location", "/api/todos/" + todo.id());
+    }
+
+    // the account may have been deleted in between: whoever registers the name next must not find this todo
+    private void undoneUnlessLive(Caller caller, Todo todo) {
+        try {
+            requireLive.accept(caller);
+        } catch (Problem gone) {
+            store.remove(caller.username(), todo.id(), _ -> {});
+            throw gone;
+        }
+    }
+
+    /** Deletes all that a user has. */
+    public void removeAll(String username) {
+        store.removeAll(username);
     }
 
     private Response get(Request request, Caller caller) {

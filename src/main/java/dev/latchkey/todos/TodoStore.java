@@ -117,6 +117,10 @@ final class TodoStore {
         return true;
     }
 
+    void removeAll(String owner) {
+        redis.del(key(owner));
+    }
+
     // the whole script each time: Redis knows it by its hash, and none is ever missing after SCRIPT FLUSH or failover
     private boolean run(String script, String owner, String... arguments) {
         Long changed = redis.eval(script, ScriptOutputType.INTEGER, new String[] {key(owner)}, arguments);

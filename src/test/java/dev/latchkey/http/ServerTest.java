@@ -67,7 +67,7 @@ class ServerTest {
                 Route.guarded("GET", "/guarded", (_, caller) -> Response.json(200, caller.username())));
         server = Server.start(
                 new InetSocketAddress(InetAddress.getLoopbackAddress(), 0),
-                new Router(routes, FORGETFUL, 100),
+                new Router(routes, FORGETFUL, 100, 0),
                 e -> e instanceof UnsupportedOperationException
                         ? new Problem(503, "known").with("Retry-After", "1")
                         : e instanceof Problem problem ? problem : null);
@@ -157,6 +157,6 @@ class ServerTest {
     @Test
     void two_routes_of_one_method_and_path_are_a_mistake() {
         Route route = Route.open("GET", "/a", _ -> Response.noContent());
-        assertThrows(IllegalArgumentException.class, () -> new Router(List.of(route, route), FORGETFUL, 1));
+        assertThrows(IllegalArgumentException.class, () -> new Router(List.of(route, route), FORGETFUL, 1, 0));
     }
 }

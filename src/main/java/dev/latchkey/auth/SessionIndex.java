@@ -1,0 +1,80 @@
+package dev.latchkey.auth;
+
+import dev.latchkey.http.Json;
+import io.lettuce.core.ScriptOutputType;
+import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
+import java.time.Duration;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The hashes {@code sessions:{username}}: a token key's suffix to the session as JSON. They serve listing and bulk
+ * revocation; whether a token is valid is never decided here.
+ *
+ * <p>An entry is written after its token and removed after it: so a live token that was issued here is never without one,
+ * and whatever stops half-way can be done again. Redis 7 has no TTL for a single field: an entry may outlive its token.
+ */
+final class SessionIndex {
+    // The index lives as long as its youngest token, also after TOKEN_TTL was lowered. EXPIRE's own GT would do nothing
+    // on
+    // a key that has no TTL yet.
+    private static final String ADD = """
+            redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+            if redis.call('PTTL', KEYS[1]) < ARGV[3] * 1000 then redis.call('EXPIRE', KEYS[1], ARGV[3]) end
+            if redis.call('HLEN', KEYS[1]) > tonumber(ARGV[4]) then return redis.call('HGETALL', KEYS[1]) end
+            return {}""";
+
+    private final RedisClusterCommands<String, String> redis;
+
+    SessionIndex(RedisClusterCommands<String, String> redis) {
+        this.redis = redis;
+    }
+
+    /** All entries, by suffix, where they are more than {@code max} now; else none. One command. */
+    Map<String, Session> add(String username, String suffix, Session session, Duration ttl, int max) {
+        List<String> flat = redis.eval(
+                ADD,
+                ScriptOutputType.MULTI,
+                new String[] {key(username)},
+                suffix,
+                Json.text(session),
+                Long.toString(ttl.toSeconds()),
+                Integer.toString(max));
+        Map<String, Session> all = new HashMap<>();
+        for (int i = 0; i < flat.size(); i += 2) {
+            all.put(flat.get(i), parse(flat.get(i + 1)));
+        }
+        return all;
+    }
+
+    /** By suffix; the map may be changed. */
+    Map<String, Session> all(String username) {
+        Map<String, Session> all = new HashMap<>();
+        redis.hgetall(key(username)).forEach((suffix, json) -> all.put(suffix, parse(json)));
+        return all;
+    }
+
+    /** Null where there is none: another program has written the token, or it is gone. */
+    @Nullable
+    Session find(String username, String suffix) {
+        String json = redis.hget(key(username), suffix);
+        return json == null ? null : parse(json);
+    }
+
+    void remove(String username, Collection<String> suffixes) {
+        if (!suffixes.isEmpty()) {
+            redis.hdel(key(username), suffixes.toArray(String[]::new));
+        }
+    }
+
+    private static Session parse(String json) {
+        return Json.read(json, Session.class);
+    }
+
+    private static String key(String username) {
+        return "sessions:" + username;
+    }
+}
