@@ -10,6 +10,11 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -187,6 +192,23 @@ class LifecycleTest extends BothStorages {
     }
 
     @Test
+    void all_faults_of_one_password_come_in_one_answer() throws Exception {
+        try (var strict = Fixture.start("PASSWORD_MIN_LENGTH", "20")) {
+            var answer = strict.send(
+                    "POST",
+                    "/api/auth/register",
+                    Fixture.credentials("Superman", "superman").replace("{", "{\"x\":1,"));
+            assertEquals(400, answer.status());
+            var details = answer.json().get("errors").findValuesAsString("detail");
+            assertEquals(2, details.size(), answer.text());
+            assertTrue(
+                    details.contains("must have 20 to 128 characters, must not be the username,"
+                            + " must not be one of the most common passwords"),
+                    answer.text());
+        }
+    }
+
+    @Test
     void a_password_that_is_the_username_is_refused() {
         String name = Fixture.newName();
         var answer = app.send("POST", "/api/auth/register", Fixture.credentials(name, name.toUpperCase(Locale.ROOT)));
@@ -237,6 +259,43 @@ class LifecycleTest extends BothStorages {
             assertEquals(calls(before, "get") + 2, calls(after, "get"));
             assertEquals(total(before) + 3, total(after), "two GET and the first INFO");
         }
+    }
+
+    @Test
+    void a_login_costs_six_commands_and_two_more_where_it_ends_the_oldest_session() throws Exception {
+        try (var redis = EmbeddedRedis.start();
+                var own = Fixture.startOn(
+                        redis.url(),
+                        "TOKEN_STORAGE",
+                        storage,
+                        "LOGIN_THROTTLE",
+                        "true",
+                        "MAX_SESSIONS_PER_USER",
+                        "2")) {
+            String name = Fixture.newName();
+            own.newToken(name);
+            // the throttle, the user, the token, the index, the user again, the throttle cleared
+            Map<String, Long> ordinary = Map.of("eval", 2L, "get", 2L, "set", 1L, "hdel", 1L);
+            assertEquals(ordinary, sentByLogin(own, name));
+            Map<String, Long> evicting = Map.of("eval", 2L, "get", 2L, "set", 1L, "hdel", 2L, "del", 1L);
+            assertEquals(evicting, sentByLogin(own, name));
+            assertEquals(evicting, sentByLogin(own, name));
+        }
+    }
+
+    /** Command to number; without what the scripts call, which Redis counts as well. */
+    private static Map<String, Long> sentByLogin(Fixture own, String name) {
+        own.redis().configResetstat();
+        assertEquals(200, own.login(name, Fixture.PASSWORD).status());
+        String after = own.redis().info("commandstats");
+        Map<String, Long> sent = new TreeMap<>();
+        Matcher command = Pattern.compile("cmdstat_([^:]+):calls=(\\d+)").matcher(after);
+        while (command.find()) {
+            sent.put(command.group(1), Long.parseLong(command.group(2)));
+        }
+        sent.keySet().removeAll(Set.of("hset", "hincrby", "pttl", "pexpire", "expire", "hlen", "hgetall"));
+        sent.keySet().remove("config|resetstat");
+        return sent;
     }
 
     private static long calls(String stats, String command) {

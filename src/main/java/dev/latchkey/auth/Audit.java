@@ -38,6 +38,6 @@ final class Audit {
                 "username",
                 username,
                 "failures",
-                LoginThrottle.ALARM_PER_NAME);
+                LoginThrottle.ALARM_PER_DAY);
     }
 }

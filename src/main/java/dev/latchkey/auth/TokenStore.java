@@ -149,21 +149,28 @@ public final class TokenStore {
             .thenComparing(Session::id)
             .reversed();
 
-    // all but the newest; those whose token has expired make room first, and the one just opened stays in any case,
-    // also
-    // where another instance's clock is ahead
+    // As many as are too many: those whose token has expired, then the oldest; never the one just opened, also where
+    // another
+    // instance's clock is ahead.
     private Set<String> evict(String username, Map<String, Session> all, String opened) {
         Instant now = now();
-        Set<String> kept = all.values().stream()
-                .filter(session -> session.expiresDate().isAfter(now))
-                .sorted(Comparator.comparing((Session session) -> !session.id().equals(opened))
-                        .thenComparing(NEWEST_FIRST))
+        List<String> others = all.values().stream()
+                .filter(session -> !session.id().equals(opened))
+                .sorted(Comparator.comparing(
+                                (Session session) -> session.expiresDate().isAfter(now))
+                        .thenComparing(NEWEST_FIRST.reversed()))
                 .map(Session::id)
                 .distinct()
-                .limit(maxSessions)
-                .collect(Collectors.toSet());
-        all.values().removeIf(session -> kept.contains(session.id()));
-        return end(username, all);
+                .toList();
+        List<String> doomed = others.subList(0, Math.max(0, others.size() + 1 - maxSessions));
+        all.values().removeIf(session -> !doomed.contains(session.id()));
+        Set<String> ended = end(username, all);
+        boolean renewed = all.values().stream()
+                .anyMatch(session -> session.expiresDate().isAfter(now) && !ended.contains(session.id()));
+        if (renewed) { // by a refresh in flight: it has another token by now
+            ended.addAll(revokeAll(username, session -> doomed.contains(session.id())));
+        }
+        return ended;
     }
 
     private Set<String> end(String username, Map<String, Session> sessions) {

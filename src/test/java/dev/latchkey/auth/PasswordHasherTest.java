@@ -64,6 +64,16 @@ class PasswordHasherTest {
         }
     }
 
+    @Test
+    void a_hash_of_fewer_iterations_is_outdated_and_one_of_more_is_not() {
+        try (var stronger = new PasswordHasher(2000, 1, 8)) {
+            assertTrue(stronger.isOutdated(hasher.hash("password")));
+            assertFalse(hasher.isOutdated(stronger.hash("password")));
+            assertFalse(hasher.isOutdated(hasher.hash("password")));
+            assertFalse(stronger.isOutdated(""));
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {

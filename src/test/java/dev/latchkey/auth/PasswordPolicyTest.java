@@ -2,7 +2,11 @@ package dev.latchkey.auth;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Locale;
 import org.junit.jupiter.api.Test;
 
 class PasswordPolicyTest {
@@ -24,5 +28,32 @@ class PasswordPolicyTest {
     @Test
     void nothing_is_trimmed() {
         assertEquals("  spaced  ", policy.check("  spaced  ", ""));
+    }
+
+    @Test
+    void the_whole_list_of_common_passwords_is_refused_and_its_licence_is_none_of_them() throws Exception {
+        try (var list = PasswordPolicy.class.getResourceAsStream("common-passwords.txt")) {
+            List<String> lines = new String(list.readAllBytes(), StandardCharsets.US_ASCII)
+                    .lines()
+                    .toList();
+            List<String> passwords =
+                    lines.stream().filter(line -> !line.startsWith("#")).toList();
+            assertEquals(11_611, passwords.size());
+            for (String password : passwords) {
+                assertThrows(
+                        IllegalArgumentException.class,
+                        () -> policy.check(password.toUpperCase(Locale.ROOT), ""),
+                        password);
+            }
+            String comment = lines.getFirst();
+            assertEquals(comment, policy.check(comment, ""));
+            assertTrue(String.join("\n", lines).contains("MIT"));
+        }
+    }
+
+    @Test
+    void a_password_that_only_contains_a_common_one_or_the_name_is_allowed() {
+        assertEquals("password1 and more", policy.check("password1 and more", "alice"));
+        assertEquals("alice's own password", policy.check("alice's own password", "alice"));
     }
 }
