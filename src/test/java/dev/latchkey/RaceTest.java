@@ -7,8 +7,10 @@ import dev.latchkey.Fixture.Answer;
 import dev.latchkey.Interleaver.Both;
 import java.security.GeneralSecurityException;
 import java.util.Base64;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
@@ -29,8 +31,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 @ParameterizedClass(name = "TOKEN_STORAGE={0}")
 @ValueSource(strings = {"plain", "hashed"})
 class RaceTest {
-    private static final int ORDERS = Integer.getInteger("race.orders", 200);
-    private static final int ROUNDS = Integer.getInteger("race.rounds", 100);
+    private static final int ORDERS = Integer.getInteger("race.orders", 100);
+    private static final int ROUNDS = Integer.getInteger("race.rounds", 50);
+    private static final long TTL_MILLIS = 600_000;
     private static final int MAX_SESSIONS = 3;
     private static final String NEW = "a new and better one";
     private static final String OTHER = "another user's password";
@@ -67,17 +70,26 @@ class RaceTest {
      * A user alone in Redis, with a todo and two sessions.
      *
      * @param session the public id of {@code token}'s
+     * @param dump all that Redis holds then
      */
-    private record Scene(String name, String token, String session, String other) {
-        static Scene set() {
+    private record Scene(String name, String token, String session, String other, Map<String, byte[]> dump) {
+        static Scene set(Consumer<Scene> more) {
             app.redis().flushall();
             String name = Fixture.newName();
             String token = app.newToken(name);
             app.send("POST", "/api/todos", token, "{\"name\":\"mine\"}");
             var sessions = app.get("/api/auth/sessions", token).json().get("sessions");
             String session = sessions.get(0).get("id").asString();
-            return new Scene(
-                    name, token, session, app.login(name, Fixture.PASSWORD).field("token"));
+            var scene = new Scene(
+                    name, token, session, app.login(name, Fixture.PASSWORD).field("token"), new HashMap<>());
+            more.accept(scene);
+            app.redis().keys("*").forEach(key -> scene.dump.put(key, app.redis().dump(key)));
+            return scene;
+        }
+
+        void reset() {
+            app.redis().flushall();
+            dump.forEach((key, value) -> app.redis().restore(key, TTL_MILLIS, value));
         }
 
         /** That these tokens are alive, no others, and that the index has just them. */
@@ -113,9 +125,9 @@ class RaceTest {
     }
 
     private static void race(Consumer<Scene> before, Request one, Request other, Rule rule) throws Exception {
+        Scene scene = Scene.set(before);
         for (int i = 0; i < ORDERS + ROUNDS; i++) {
-            Scene scene = Scene.set();
-            before.accept(scene);
+            scene.reset();
             Both<Answer> answers = i < ORDERS
                     ? interleaver.run(i, () -> one.send(first, scene), () -> other.send(second, scene))
                     : interleaver.runFreely(() -> one.send(first, scene), () -> other.send(second, scene));
