@@ -15,12 +15,12 @@ import tools.jackson.databind.json.JsonMapper;
 class AccountTest extends BothStorages {
     private static final String NEXT = "a new and better one";
 
-    private static Fixture.Answer changePassword(String token, String current, String next) {
+    private static TestClient.Answer changePassword(String token, String current, String next) {
         String body = new JsonMapper().writeValueAsString(Map.of("currentPassword", current, "newPassword", next));
         return app.send("PUT", "/api/auth/password", token, body);
     }
 
-    private static Fixture.Answer deleteAccount(String token, String password) {
+    private static TestClient.Answer deleteAccount(String token, String password) {
         return app.send(
                 "DELETE",
                 "/api/auth/account",

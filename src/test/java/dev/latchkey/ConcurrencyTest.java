@@ -24,8 +24,8 @@ class ConcurrencyTest extends BothStorages {
                 CLIENTS - 1, statuses.stream().filter(status -> status == 409).count());
     }
 
-    private static int untilNotBusy(Supplier<Fixture.Answer> request) {
-        Fixture.Answer answer;
+    private static int untilNotBusy(Supplier<TestClient.Answer> request) {
+        TestClient.Answer answer;
         do {
             answer = request.get();
         } while (answer.status() == 503);

@@ -5,12 +5,6 @@ import dev.latchkey.redis.Redis;
 import io.lettuce.core.SetArgs;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
 import java.io.IOException;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpRequest.BodyPublishers;
-import java.net.http.HttpResponse;
-import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -25,42 +19,18 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /** The service on a free port, a client for it, and a look into its Redis over a connection of its own. */
-public final class Fixture implements AutoCloseable {
-    public static final String PASSWORD = "correct horse battery";
+public final class Fixture extends TestClient {
     public static final int CHEAP_ITERATIONS = 1000;
-    private static final JsonMapper JSON = new JsonMapper();
 
     private final App app;
     private final Redis redis;
     private final TokenStorage storage;
-    private final HttpClient client =
-            HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
-    /** An answer, its body read as JSON: null where there is none. */
-    public record Answer(int status, Map<String, List<String>> headers, String text) {
-        public JsonNode json() {
-            return JSON.readTree(text);
-        }
-
-        public String header(String name) {
-            return headers.entrySet().stream()
-                    .filter(header -> header.getKey().equalsIgnoreCase(name))
-                    .map(header -> String.join(", ", header.getValue()))
-                    .findFirst()
-                    .orElse("");
-        }
-
-        public String field(String name) {
-            return json().path(name).asString("");
-        }
-    }
-
-    private Fixture(Config config) throws IOException {
-        app = App.start(config);
+    private Fixture(App app, Config config) {
+        super(app.port());
+        this.app = app;
         redis = Redis.connect(config.redisUrl(), Duration.ofSeconds(10));
         storage = config.tokenStorage();
     }
@@ -71,7 +41,8 @@ public final class Fixture implements AutoCloseable {
     }
 
     public static Fixture startOn(String redisUrl, String... settings) throws IOException {
-        return new Fixture(config(redisUrl, settings));
+        Config config = config(redisUrl, settings);
+        return new Fixture(App.start(config), config);
     }
 
     static Config config(String redisUrl, String... settings) {
@@ -118,66 +89,8 @@ public final class Fixture implements AutoCloseable {
                 config.logLevel());
     }
 
-    public int port() {
-        return app.port();
-    }
-
     public RedisClusterCommands<String, String> redis() {
         return redis.commands();
-    }
-
-    /** @param headers name, value, … */
-    public Answer send(String method, String path, String body, String... headers) {
-        var request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port() + path))
-                .timeout(Duration.ofSeconds(30))
-                .method(method, body.isEmpty() ? BodyPublishers.noBody() : BodyPublishers.ofString(body));
-        if (!body.isEmpty() && !List.of(headers).contains("Content-Type")) {
-            request.header("Content-Type", "application/json");
-        }
-        for (int i = 0; i < headers.length; i += 2) {
-            request.header(headers[i], headers[i + 1]);
-        }
-        try {
-            HttpResponse<String> response = client.send(request.build(), BodyHandlers.ofString());
-            return new Answer(response.statusCode(), response.headers().map(), response.body());
-        } catch (IOException | InterruptedException e) {
-            throw new IllegalStateException(method + " " + path, e);
-        }
-    }
-
-    public Answer get(String path, String token) {
-        return send("GET", path, "", "Authorization", "Bearer " + token);
-    }
-
-    public Answer send(String method, String path, String token, String body) {
-        return send(method, path, body, new String[] {"Authorization", "Bearer " + token});
-    }
-
-    /** A name that no other test has. */
-    public static String newName() {
-        return "u" + UUID.randomUUID().toString().substring(0, 13);
-    }
-
-    public static String credentials(String username, String password) {
-        return JSON.writeValueAsString(Map.of("username", username, "password", password));
-    }
-
-    public Answer register(String username) {
-        return send("POST", "/api/auth/register", credentials(username, PASSWORD));
-    }
-
-    public Answer login(String username, String password) {
-        return send("POST", "/api/auth/login", credentials(username, password));
-    }
-
-    /** A live token of a new user. */
-    public String newToken() {
-        return newToken(newName());
-    }
-
-    public String newToken(String username) {
-        register(username);
-        return login(username, PASSWORD).field("token");
     }
 
     /** A live token as another program would write it. */
@@ -246,7 +159,7 @@ public final class Fixture implements AutoCloseable {
 
     @Override
     public void close() {
-        client.close();
+        super.close();
         app.close();
         redis.close();
     }

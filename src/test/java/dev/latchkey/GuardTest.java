@@ -82,7 +82,7 @@ class GuardTest extends BothStorages {
                 .toString();
     }
 
-    private static void assertRefused(Fixture.Answer answer, String challenge) {
+    private static void assertRefused(TestClient.Answer answer, String challenge) {
         assertEquals(401, answer.status());
         assertEquals(challenge, answer.header("WWW-Authenticate"));
         assertEquals("application/problem+json", answer.header("Content-Type"));

@@ -208,7 +208,7 @@ class HttpRulesTest {
                         .status());
     }
 
-    private static void assertProblem(int status, Fixture.Answer answer) {
+    private static void assertProblem(int status, TestClient.Answer answer) {
         assertEquals(status, answer.status());
         assertEquals("application/problem+json", answer.header("Content-Type"));
         assertEquals("about:blank", answer.field("type"));

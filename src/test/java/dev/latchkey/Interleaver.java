@@ -12,6 +12,7 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CyclicBarrier;
@@ -54,14 +55,16 @@ final class Interleaver implements AutoCloseable {
 
     <T> Both<T> run(long seed, Callable<T> one, Callable<T> other) throws Exception {
         var random = new Random(seed);
-        // half of the orders change rarely: one request stands still while the other does a lot
-        double change = random.nextBoolean() ? 0.5 : 0.12;
+        // how often it is the other's turn: mostly, seldom, or once, after so many commands, until the other is done
+        double change = List.of(0.5, 0.12, 0.0).get(random.nextInt(3));
+        int onceAfter = change == 0 ? random.nextInt(8) : -1;
+        int commands = 0;
         FutureTask<T> running = first.start(one);
         FutureTask<T> running2 = second.start(other);
         Lane current = random.nextBoolean() ? first : second;
         while (awaitBothStill()) {
             Lane next = current == first ? second : first;
-            boolean changes = random.nextDouble() < change;
+            boolean changes = random.nextDouble() < change || commands++ == onceAfter;
             if (current.state == State.DONE || (changes && next.state == State.HELD)) {
                 current = next;
             }

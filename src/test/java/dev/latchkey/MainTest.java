@@ -5,34 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.latchkey.http.RawClient;
-import java.io.File;
-import java.io.IOException;
 import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
 /** The process from outside: its exit codes, what it prints, how it stops. */
 class MainTest {
-    /** @param settings variable, value, … of an otherwise empty environment */
-    private static Process start(List<String> arguments, String... settings) throws IOException {
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-cp",
-                "target/classes" + File.pathSeparator + "target/latchkey/lib/*", // what is shipped
-                "dev.latchkey.Main"));
-        command.addAll(arguments);
-        var builder = new ProcessBuilder(command).redirectErrorStream(true);
-        builder.environment().clear();
-        for (int i = 0; i < settings.length; i += 2) {
-            builder.environment().put(settings[i], settings[i + 1]);
-        }
-        return builder.start();
-    }
-
     private static String output(Process process, int exitCode) throws Exception {
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertTrue(process.waitFor(30, TimeUnit.SECONDS), output);
@@ -42,7 +22,8 @@ class MainTest {
 
     @Test
     void a_bad_configuration_is_reported_whole_and_ends_with_2() throws Exception {
-        String output = output(start(List.of(), "PORT", "x", "TOKEN_TTL", "-1", "REDIS_URL", "redis://:s3cr/et@h"), 2);
+        String output =
+                output(Service.java(List.of(), "PORT", "x", "TOKEN_TTL", "-1", "REDIS_URL", "redis://:s3cr/et@h"), 2);
         assertEquals(3, output.lines().count(), output);
         assertTrue(output.lines().allMatch(line -> line.startsWith("latchkey: ")), output);
         assertFalse(output.contains("s3cr"), output);
@@ -51,7 +32,7 @@ class MainTest {
     @Test
     void a_redis_that_cannot_be_reached_is_one_clear_line_and_ends_with_1() throws Exception {
         String url = "redis://:s3cret@localhost:" + EmbeddedRedis.freePort();
-        String output = output(start(List.of(), "PORT", "0", "REDIS_URL", url), 1);
+        String output = output(Service.java(List.of(), "PORT", "0", "REDIS_URL", url), 1);
         assertTrue(output.contains("latchkey: Redis cannot be reached: Connection refused"), output);
         assertTrue(output.contains("REDIS_URL"), output);
         assertFalse(output.contains("s3cret"), output);
@@ -63,8 +44,8 @@ class MainTest {
         try (var taken = new ServerSocket(0);
                 var redis = EmbeddedRedis.start()) {
             String port = Integer.toString(taken.getLocalPort());
-            String output =
-                    output(start(List.of(), "PORT", port, "REDIS_URL", redis.url(), "REDIS_TIMEOUT_MS", "10000"), 1);
+            String output = output(
+                    Service.java(List.of(), "PORT", port, "REDIS_URL", redis.url(), "REDIS_TIMEOUT_MS", "10000"), 1);
             assertTrue(output.contains("cannot listen on port " + port + ": "), output);
             assertEquals(1, output.lines().count(), output);
         }
@@ -75,7 +56,7 @@ class MainTest {
         try (var redis = EmbeddedRedis.start()) {
             int port = EmbeddedRedis.freePort();
             String number = Integer.toString(port);
-            var process = start(
+            var process = Service.java(
                     List.of(),
                     "PORT",
                     number,
@@ -88,7 +69,7 @@ class MainTest {
             var reader = process.inputReader(StandardCharsets.UTF_8);
             String first = reader.readLine();
             assertTrue(first.contains("latchkey.main listening port=" + number), first);
-            assertEquals(0, start(List.of("--health"), "PORT", number).waitFor());
+            assertEquals(0, Service.java(List.of("--health"), "PORT", number).waitFor());
 
             var raw = new RawClient(port);
             String token = "d6ad7dae-c147-4513-a58b-2a2516cff3b7";
@@ -107,7 +88,7 @@ class MainTest {
                             "(?s).* INFO latchkey\\.access request method=GET path=/api/auth/me status=401 micros=[0-9]+ requestId=id-2.*"),
                     log);
             assertFalse(log.contains(token) || log.contains("\u001b") || log.contains("SLF4J"), log);
-            assertEquals(1, start(List.of("--health"), "PORT", number).waitFor());
+            assertEquals(1, Service.java(List.of("--health"), "PORT", number).waitFor());
         }
     }
 }

@@ -45,7 +45,7 @@ class OutageTest {
         }
     }
 
-    private static void assertUnavailable(Fixture.Answer answer) {
+    private static void assertUnavailable(TestClient.Answer answer) {
         assertEquals(503, answer.status());
         assertEquals("1", answer.header("Retry-After"));
         assertEquals("application/problem+json", answer.header("Content-Type"));

@@ -3,8 +3,8 @@ package dev.latchkey;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.latchkey.Fixture.Answer;
 import dev.latchkey.Interleaver.Both;
+import dev.latchkey.TestClient.Answer;
 import java.security.GeneralSecurityException;
 import java.util.Base64;
 import java.util.HashMap;

@@ -38,7 +38,7 @@ class ThrottleTest {
         return "10." + random.nextInt(256) + "." + random.nextInt(256) + "." + random.nextInt(256);
     }
 
-    private static Fixture.Answer login(String from, String name, String password) {
+    private static TestClient.Answer login(String from, String name, String password) {
         return app.send("POST", "/api/auth/login", Fixture.credentials(name, password), "X-Forwarded-For", from);
     }
 
@@ -53,7 +53,7 @@ class ThrottleTest {
         return name;
     }
 
-    private static void assertThrottled(Fixture.Answer answer, String key) {
+    private static void assertThrottled(TestClient.Answer answer, String key) {
         assertEquals(429, answer.status());
         assertEquals("application/problem+json", answer.header("Content-Type"));
         assertEquals("Too Many Requests", answer.field("title"));
@@ -293,7 +293,7 @@ class ThrottleTest {
     }
 
     // a request has an id and a time of its own
-    private static Map<String, List<String>> comparable(Fixture.Answer answer) {
+    private static Map<String, List<String>> comparable(TestClient.Answer answer) {
         var headers = new HashMap<>(answer.headers());
         headers.remove("x-request-id");
         headers.remove("date");

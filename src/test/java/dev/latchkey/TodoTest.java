@@ -31,11 +31,11 @@ class TodoTest {
         token = app.foreignToken(name);
     }
 
-    private Fixture.Answer create(String body) {
+    private TestClient.Answer create(String body) {
         return app.send("POST", "/api/todos", token, body);
     }
 
-    private Fixture.Answer conditional(String method, String path, String body, String header, String etag) {
+    private TestClient.Answer conditional(String method, String path, String body, String header, String etag) {
         return app.send(method, path, body, "Authorization", "Bearer " + token, header, etag);
     }
 

@@ -1,0 +1,280 @@
+package dev.latchkey;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.latchkey.http.RawClient;
+import dev.latchkey.redis.Redis;
+import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** What the process logs, in both formats, and what it never logs. */
+class LogTest {
+    private static final JsonMapper JSON = new JsonMapper();
+    private static final String REDIS_PASSWORD = "redis-s3cret";
+    private static final String NEXT = "a new and better one";
+    private static final String WRONG = "not the right one";
+    private static final String LINE =
+            "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z (INFO|WARNING|ERROR) [\\w.]+ [ -~]+|  [ -~]+";
+
+    private EmbeddedRedis redis;
+    private Redis connection;
+    private RedisClusterCommands<String, String> commands;
+    private String url;
+
+    @BeforeEach
+    void startRedis() throws IOException {
+        redis = EmbeddedRedis.start();
+        try (var open = Redis.connect(redis.url(), Duration.ofSeconds(10))) {
+            open.commands().configSet("requirepass", REDIS_PASSWORD);
+        }
+        url = redis.url().replace("redis://", "redis://:" + REDIS_PASSWORD + "@");
+        connection = Redis.connect(url, Duration.ofSeconds(10));
+        commands = connection.commands();
+    }
+
+    @AfterEach
+    void stopRedis() throws IOException {
+        connection.close();
+        redis.close();
+    }
+
+    private static TestClient.Answer send(
+            TestClient app, String id, String method, String path, String token, String body) {
+        return app.send(
+                method,
+                path,
+                body,
+                "Authorization",
+                "Bearer " + token,
+                "X-Request-Id",
+                id,
+                "X-Forwarded-For",
+                "203.0.113.7");
+    }
+
+    private static String passwords(String current, String next) {
+        return "{\"currentPassword\":\"" + current + "\",\"newPassword\":\"" + next + "\"}";
+    }
+
+    /** The life of a user, each request with an id of its own. All secrets that came up. */
+    private static Set<String> live(TestClient app) {
+        String path = "/api/auth/";
+        String credentials = TestClient.credentials("Alice", TestClient.PASSWORD);
+        Set<String> secrets = new HashSet<>(Set.of(TestClient.PASSWORD, WRONG, NEXT, REDIS_PASSWORD, "pbkdf2"));
+        send(app, "r1", "POST", path + "register", "x", credentials);
+        send(app, "r2", "POST", path + "login", "x", TestClient.credentials("ALICE", WRONG));
+        List<String> tokens = new ArrayList<>();
+        for (String id : List.of("r3", "r4", "r5", "r6")) {
+            tokens.add(send(app, id, "POST", path + "login", "x", credentials).field("token"));
+        }
+        secrets.addAll(tokens);
+        String refreshed =
+                send(app, "r7", "POST", path + "refresh", tokens.get(1), "").field("token");
+        secrets.add(refreshed);
+        String id = app.get(path + "sessions", tokens.get(2))
+                .json()
+                .get("sessions")
+                .get(0)
+                .get("id")
+                .asString();
+        assertEquals(
+                204,
+                send(app, "r8", "DELETE", path + "sessions/" + id, tokens.get(2), "")
+                        .status());
+        assertEquals(
+                204, send(app, "r9", "POST", path + "logout", refreshed, "").status());
+        send(app, "r10", "PUT", path + "password", tokens.get(2), passwords(WRONG, NEXT));
+        String last = send(app, "r11", "PUT", path + "password", tokens.get(2), passwords(TestClient.PASSWORD, NEXT))
+                .field("token");
+        secrets.add(last);
+        send(app, "r12", "GET", path + "me?access_token=" + last, last, "");
+        assertEquals(
+                204,
+                send(app, "r13", "DELETE", path + "account", last, "{\"password\":\"" + NEXT + "\"}")
+                        .status());
+        for (int i = 0; i < 11; i++) {
+            send(app, "t" + i, "POST", path + "login", "x", TestClient.credentials("bob", WRONG));
+        }
+        secrets.remove("");
+        return secrets;
+    }
+
+    private static final List<String> EVENTS = List.of(
+            "registered alice r1",
+            "login failed alice r2",
+            "login succeeded alice r3 S",
+            "login succeeded alice r4 S",
+            "login succeeded alice r5 S",
+            "login succeeded alice r6 S",
+            "session revoked alice r6 S",
+            "refreshed alice r7 S",
+            "session revoked alice r8 S",
+            "logged out alice r9 S",
+            "password changed alice r11 S",
+            "session revoked alice r11 S",
+            "account deleted alice r13 S",
+            "session revoked alice r13 S",
+            "throttled bob t10");
+
+    @ParameterizedTest
+    @CsvSource({"plain,info", "hashed,trace"})
+    void each_event_is_one_line_and_no_line_has_a_secret(String storage, String level) throws Exception {
+        for (String format : List.of("text", "json")) {
+            commands.flushall();
+            List<String> lines;
+            Set<String> secrets;
+            try (var service = Service.start(
+                    url,
+                    "TOKEN_STORAGE",
+                    storage,
+                    "LOG_LEVEL",
+                    level,
+                    "LOG_FORMAT",
+                    format,
+                    "TRUSTED_PROXY_HOPS",
+                    "1",
+                    "MAX_SESSIONS_PER_USER",
+                    "3")) {
+                secrets = live(service);
+                lines = service.stop();
+            }
+            for (String line : lines) {
+                assertTrue(secrets.stream().noneMatch(line::contains), line);
+            }
+            List<String> events = lines.stream()
+                    .filter(line -> line.contains("latchkey.audit"))
+                    .map(format.equals("json") ? LogTest::jsonEvent : LogTest::textEvent)
+                    .filter(event -> !event.startsWith("login failed bob"))
+                    .toList();
+            assertEquals(EVENTS, events);
+        }
+    }
+
+    private static String jsonEvent(String line) {
+        JsonNode event = JSON.readTree(line);
+        assertEquals(
+                List.of("time", "level", "logger", "message", "username", "address", "session", "requestId"),
+                List.copyOf(event.propertyNames()));
+        assertEquals("203.0.113.7", event.get("address").asString());
+        String session = event.get("session").asString();
+        return event.get("message").asString() + " " + event.get("username").asString() + " "
+                + event.get("requestId").asString() + (session.isEmpty() ? "" : " S");
+    }
+
+    private static String textEvent(String line) {
+        return line.replaceFirst(
+                        "^\\S+Z INFO latchkey\\.audit ([a-z ]+) username=(\\S+) address=203\\.0\\.113\\.7"
+                                + " session=(?:(\"\")|[A-Za-z0-9_-]{22}) requestId=(\\S+)$",
+                        "$1 $2 $4 $3S")
+                .replace(" \"\"S", "");
+    }
+
+    /** Whatever a client sends, where the service reads it: no line of its own, nothing that drives a terminal. */
+    @ParameterizedTest
+    @ValueSource(strings = {"text", "json"})
+    void nothing_that_a_client_sends_forges_a_line(String format) throws Exception {
+        String forged = "2026-03-19T12:00:00.000Z INFO latchkey.audit login succeeded username=root";
+        List<String> lines;
+        try (var service = Service.start(url, "LOG_FORMAT", format, "TRUSTED_PROXY_HOPS", "1")) {
+            var raw = new RawClient(service.port());
+            for (String c :
+                    List.of("\r", "\n", "\u0000", "\u001b[2K", "\u0085", "\u0008", "\t", "\u009b", "\u00ad", " ")) {
+                String bad = "x" + c + forged;
+                for (String head : List.of(
+                        "G" + bad + "T / HTTP/1.1",
+                        "GET /" + bad + " HTTP/1.1",
+                        "GET / HTTP/1.1\r\nX-Request-Id: " + bad,
+                        "GET / HTTP/1.1\r\nUser-Agent: " + bad + "\r\nX-Forwarded-For: " + bad,
+                        "GET /api/auth/me HTTP/1.1\r\nAuthorization: Bearer " + bad)) {
+                    raw.exchange(head + "\r\nHost: x\r\n\r\n");
+                }
+                for (String part : List.of(c, "\u2028", "\u202e", "\u200b")) {
+                    String name = "root" + part + forged;
+                    service.login(name, WRONG);
+                    service.send("POST", "/api/auth/register", TestClient.credentials(name, WRONG));
+                }
+            }
+            lines = service.stop();
+        }
+        assertTrue(lines.size() > 50, "logged: " + lines.size());
+        for (String line : lines) {
+            if (format.equals("json")) {
+                assertTrue(JSON.readTree(line).isObject(), line);
+                assertTrue(line.chars().allMatch(c -> c >= ' ' && c != 0x7f && c != 0x85 && c != 0x2028), line);
+            } else {
+                assertTrue(line.matches(LINE), line);
+            }
+            assertFalse(line.startsWith(forged), line);
+            assertFalse(line.contains("username=root "), line);
+        }
+        assertTrue(
+                lines.stream().noneMatch(line -> line.contains("root") && line.contains("latchkey.audit")),
+                "what is no username may be a password");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"text", "json"})
+    void what_is_unexpected_is_logged_with_its_stack_trace_and_the_request_id_it_was_answered_with(String format)
+            throws Exception {
+        List<String> lines;
+        try (var service = Service.start(url, "LOG_FORMAT", format)) {
+            commands.set("users:alice", "{\"passwordHash\":\"pbkdf2-secret\n2026 INFO forged\"");
+            var answer = service.login("alice", WRONG);
+            assertEquals(500, answer.status());
+            assertFalse(answer.text().contains("Exception") || answer.text().contains("latchkey."), answer.text());
+            assertTrue(answer.text().contains(answer.header("X-Request-Id")));
+            lines = service.stop();
+            int i = 0;
+            while (!lines.get(i).contains("ERROR")) {
+                i++;
+            }
+            assertTrue(lines.get(i).contains(answer.header("X-Request-Id")), lines.get(i));
+            if (format.equals("json")) {
+                String trace = JSON.readTree(lines.get(i)).get("stackTrace").asString();
+                assertTrue(trace.contains("IllegalStateException") && trace.contains("AuthRoutes"), trace);
+            } else {
+                assertTrue(lines.get(i + 1).startsWith("  java.lang.IllegalStateException"), lines.get(i + 1));
+                assertTrue(lines.get(i + 2).startsWith("    at dev.latchkey."), lines.get(i + 2));
+            }
+        }
+        assertTrue(lines.stream().noneMatch(line -> line.contains("pbkdf2-secret") || line.startsWith("2026 INFO")));
+        for (String line : lines) {
+            assertTrue(format.equals("json") ? JSON.readTree(line).isObject() : line.matches(LINE), line);
+        }
+    }
+
+    @Test
+    void many_failed_logins_of_one_name_are_a_warning_once() throws Exception {
+        List<String> lines;
+        try (var service = Service.start(url, "LOG_LEVEL", "warning", "TRUSTED_PROXY_HOPS", "1")) {
+            service.login("alice", WRONG);
+            String counter = commands.keys("throttle:name:*").getFirst();
+            commands.hset(counter, "all", "98");
+            for (int i = 0; i < 4; i++) {
+                service.login("ALICE", WRONG);
+            }
+            lines = service.stop();
+        }
+        assertEquals(1, lines.size(), lines::toString);
+        assertTrue(
+                lines.getFirst()
+                        .matches(
+                                "\\S+ WARNING latchkey.audit many failed logins within a day username=alice failures=100"),
+                lines.getFirst());
+    }
+}

@@ -1,0 +1,80 @@
+package dev.latchkey;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.BufferedReader;
+import java.io.File;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+
+/** The service as a process of its own, as it is shipped, and all that it prints. */
+final class Service extends TestClient {
+    private final Process process;
+    private final BufferedReader output;
+
+    private Service(int port, Process process) {
+        super(port);
+        this.process = process;
+        this.output = process.inputReader(StandardCharsets.UTF_8);
+    }
+
+    /** @param settings variable, value, … of an otherwise empty environment */
+    static Process java(List<String> arguments, String... settings) throws IOException {
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-cp",
+                "target/classes" + File.pathSeparator + "target/latchkey/lib/*", // what is shipped
+                "dev.latchkey.Main"));
+        command.addAll(arguments);
+        var builder = new ProcessBuilder(command).redirectErrorStream(true);
+        builder.environment().clear();
+        for (int i = 0; i < settings.length; i += 2) {
+            builder.environment().put(settings[i], settings[i + 1]);
+        }
+        return builder.start();
+    }
+
+    /** On a free port, ready, with the cheapest hashes that are allowed. */
+    static Service start(String redisUrl, String... settings) throws IOException, InterruptedException {
+        int port = EmbeddedRedis.freePort();
+        String[] own = {
+            "PORT",
+            Integer.toString(port),
+            "HOST",
+            "127.0.0.1",
+            "REDIS_URL",
+            redisUrl,
+            "REDIS_TIMEOUT_MS",
+            "10000",
+            "PBKDF2_ITERATIONS",
+            "100000"
+        };
+        String[] all = Stream.of(own, settings).flatMap(Stream::of).toArray(String[]::new);
+        var service = new Service(port, java(List.of(), all));
+        while (java(List.of("--health"), "PORT", Integer.toString(port)).waitFor() != 0) {
+            assertTrue(
+                    service.process.isAlive(),
+                    () -> service.output.lines().toList().toString());
+        }
+        return service;
+    }
+
+    /** Stops it, in order; the lines that it has printed. */
+    List<String> stop() throws InterruptedException {
+        process.toHandle().destroy(); // the process's own destroy() would close the stream
+        List<String> lines = output.lines().toList();
+        assertTrue(process.waitFor(30, TimeUnit.SECONDS));
+        return lines;
+    }
+
+    @Override
+    public void close() {
+        super.close();
+        process.destroyForcibly();
+    }
+}
