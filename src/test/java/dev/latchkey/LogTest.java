@@ -28,6 +28,7 @@ class LogTest {
     private static final String REDIS_PASSWORD = "redis-s3cret";
     private static final String NEXT = "a new and better one";
     private static final String WRONG = "not the right one";
+    private static final String QUOTED = "\"([^\"\\\\]|\\\\.)*\"";
     private static final String LINE =
             "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z (INFO|WARNING|ERROR) [\\w.]+ [ -~]+|  [ -~]+";
 
@@ -197,6 +198,7 @@ class LogTest {
                 String bad = "x" + c + forged;
                 for (String head : List.of(
                         "G" + bad + "T / HTTP/1.1",
+                        "G\u00a0status=200\" / HTTP/1.1",
                         "GET /" + bad + " HTTP/1.1",
                         "GET / HTTP/1.1\r\nX-Request-Id: " + bad,
                         "GET / HTTP/1.1\r\nUser-Agent: " + bad + "\r\nX-Forwarded-For: " + bad,
@@ -217,7 +219,7 @@ class LogTest {
                 assertTrue(JSON.readTree(line).isObject(), line);
                 assertTrue(line.chars().allMatch(c -> c >= ' ' && c != 0x7f && c != 0x85 && c != 0x2028), line);
             } else {
-                assertTrue(line.matches(LINE), line);
+                assertTrue(line.replaceAll(QUOTED, "Q").matches(LINE), line);
             }
             assertFalse(line.startsWith(forged), line);
             assertFalse(line.contains("username=root "), line);
