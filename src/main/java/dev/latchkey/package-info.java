@@ -2,7 +2,7 @@
  * Latchkey: opaque bearer tokens in Redis, validated with one GET, rotated on refresh, revoked at once on logout.
  *
  * <p>The map, in reading order: {@link dev.latchkey.App} puts all parts together; {@code http} is the server; {@code auth}
- * users, passwords and tokens; {@code todos} an API that the tokens protect; {@code ops} health and logs; {@code redis} the
+ * accounts, passwords, tokens and sessions; {@code todos} an API that the tokens protect; {@code ops} health and logs; {@code redis} the
  * connection; {@link dev.latchkey.Config} the environment; {@link dev.latchkey.Main} the process.
  *
  * <p>What is guaranteed:
@@ -10,7 +10,10 @@
  * <ul>
  *   <li>A guarded handler runs for the holder of a live token only, and that is decided by Redis at that request.
  *   <li>Of any number of concurrent refreshes of one token exactly one gets a new one, and the old is dead.
- *   <li>Passwords are kept as salted PBKDF2 hashes only; passwords, hashes and tokens are never logged.
+ *   <li>Who changes a password, logs out everywhere or deletes an account ends every token, those of requests in flight
+ *       too; who registers a name next inherits nothing.
+ *   <li>Passwords are kept as salted PBKDF2 hashes only; passwords, hashes and tokens are never logged. Guessing is
+ *       limited by name and address.
  *   <li>Where Redis does not answer, the answer is 503, never 401 and never a guess.
  * </ul>
  *
