@@ -126,6 +126,7 @@ class LogTest {
             "refreshed alice r7 S",
             "session revoked alice r8 S",
             "logged out alice r9 S",
+            "wrong password alice r10 S",
             "password changed alice r11 S",
             "session revoked alice r11 S",
             "account deleted alice r13 S",

@@ -60,7 +60,8 @@ public final class AuthRoutes {
         var username = fields.required("username", Username::new);
         var password = fields.required("password", text -> policy.check(text, fields.raw("username")));
         fields.check();
-        User user = charged(request, null, () -> accounts.register(username.get(), password.get()));
+        User user =
+                charged(request, username.get().text(), null, () -> accounts.register(username.get(), password.get()));
         if (user == null) {
             throw new Problem(409, "The username " + username.get() + " is taken.");
         }
@@ -74,7 +75,8 @@ public final class AuthRoutes {
         var password = fields.required("password", PasswordPolicy::normalize);
         fields.check();
         String name = Username.canonical(username.get());
-        Issued issued = charged(request, username.get(), () -> accounts.login(name, password.get(), request.client()));
+        Issued issued =
+                charged(request, name, username.get(), () -> accounts.login(name, password.get(), request.client()));
         if (issued == null) {
             Audit.log("login failed", request, name, "");
             if (throttle.alarm(username.get())) {
@@ -153,9 +155,12 @@ public final class AuthRoutes {
         var next = fields.required("newPassword", text -> policy.check(text, caller.username()));
         fields.check();
         Issued issued = charged(
-                request, null, () -> accounts.changePassword(caller, current.get(), next.get(), request.client()));
+                request,
+                caller.username(),
+                null,
+                () -> accounts.changePassword(caller, current.get(), next.get(), request.client()));
         if (issued == null) {
-            throw wrongPassword();
+            throw wrongPassword(request, caller);
         }
         Audit.log(
                 "password changed", request, caller.username(), issued.session().id());
@@ -168,9 +173,9 @@ public final class AuthRoutes {
         var password = fields.required("password", PasswordPolicy::normalize);
         fields.check();
         String session = sessionId(caller);
-        Set<String> ended = charged(request, null, () -> accounts.delete(caller, password.get()));
+        Set<String> ended = charged(request, caller.username(), null, () -> accounts.delete(caller, password.get()));
         if (ended == null) {
-            throw wrongPassword();
+            throw wrongPassword(request, caller);
         }
         Audit.log("account deleted", request, caller.username(), session);
         Audit.revoked(request, caller.username(), ended);
@@ -178,21 +183,24 @@ public final class AuthRoutes {
     }
 
     // no invalid_token: with that, a client would throw away a token that is still good
-    private static Problem wrongPassword() {
+    private Problem wrongPassword(Request request, Caller caller) {
+        Audit.log("wrong password", request, caller.username(), sessionId(caller));
         return AuthFilter.unauthorized("The password is wrong.", "");
     }
 
     /**
      * Makes an attempt that costs a hash.
      *
-     * @param name that somebody logs in with; null where it is no login
+     * @param username for the audit log
+     * @param name that somebody logs in with, as it was typed; null where it is no login
      * @throws Problem 429
      */
-    private <T extends @Nullable Object> T charged(Request request, @Nullable String name, Supplier<T> attempt) {
+    private <T extends @Nullable Object> T charged(
+            Request request, String username, @Nullable String name, Supplier<T> attempt) {
         String network = request.client().network();
         long wait = throttle.charge(network, name);
         if (wait > 0) {
-            Audit.log("throttled", request, name == null ? "" : Username.canonical(name), "");
+            Audit.log("throttled", request, username, "");
             throw new Problem(429, "Too many attempts. Try again in " + wait + " seconds.")
                     .with("Retry-After", Long.toString(wait));
         }
