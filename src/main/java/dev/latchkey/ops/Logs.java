@@ -84,64 +84,83 @@ public final class Logs extends Handler {
 
     @Override
     public void publish(LogRecord entry) {
-        Map<String, Object> line = new LinkedHashMap<>();
-        line.put("time", TIME.format(entry.getInstant()));
-        line.put("level", level(entry.getLevel().intValue()));
-        String logger = String.valueOf(entry.getLoggerName());
-        boolean pairs = logger.startsWith(OWN);
-        line.put("logger", logger);
-        line.put("message", safe(pairs ? entry.getMessage() : formatter.formatMessage(entry)));
-        Object[] parameters = entry.getParameters();
-        for (int i = 0; pairs && parameters != null && i + 1 < parameters.length; i += 2) {
-            line.put(
-                    String.valueOf(parameters[i]), parameters[i + 1] instanceof Number n ? n : safe(parameters[i + 1]));
-        }
-        String trace = entry.getThrown() == null ? "" : stackTrace(entry.getThrown());
-        if (format == Format.JSON && !trace.isEmpty()) {
-            line.put("stackTrace", trace);
-        }
-        out.println(format == Format.JSON ? Json.text(line) : text(line) + trace);
+        out.println(format == Format.JSON ? json(entry) : text(entry));
         if (entry.getLevel().intValue() >= Level.WARNING.intValue()) {
             flush();
         }
     }
 
-    private static String level(int level) {
-        System.Logger.Level name = System.Logger.Level.TRACE;
-        for (var each : System.Logger.Level.values()) {
-            name = each.getSeverity() <= level ? each : name;
+    private String text(LogRecord entry) {
+        var line = new StringBuilder(200);
+        TIME.formatTo(entry.getInstant(), line);
+        line.append(' ').append(level(entry)).append(' ').append(entry.getLoggerName());
+        line.append(' ').append(message(entry));
+        Object[] pairs = pairs(entry);
+        for (int i = 0; i < pairs.length; i += 2) {
+            line.append(' ').append(pairs[i]).append('=');
+            String value = String.valueOf(pairs[i + 1]);
+            line.append(isPlain(value) ? value : Json.text(safe(value)));
         }
-        return name.toString();
+        return line.append(stackTrace(entry)).toString();
     }
 
-    private static String text(Map<String, Object> line) {
-        var text = new StringBuilder(200);
-        int head = 4;
-        for (var entry : line.entrySet()) {
-            if (head-- > 0) {
-                text.append(text.isEmpty() ? "" : " ").append(entry.getValue());
-            } else {
-                String value = entry.getValue().toString();
-                text.append(' ').append(entry.getKey()).append('=').append(isPlain(value) ? value : Json.text(value));
-            }
+    private String json(LogRecord entry) {
+        Map<String, Object> line = new LinkedHashMap<>();
+        line.put("time", TIME.format(entry.getInstant()));
+        line.put("level", level(entry));
+        line.put("logger", entry.getLoggerName());
+        line.put("message", message(entry));
+        Object[] pairs = pairs(entry);
+        for (int i = 0; i < pairs.length; i += 2) {
+            line.put(pairs[i].toString(), pairs[i + 1] instanceof Number n ? n : safe(String.valueOf(pairs[i + 1])));
         }
-        return text.toString();
+        if (entry.getThrown() != null) {
+            line.put("stackTrace", stackTrace(entry));
+        }
+        return Json.text(line);
+    }
+
+    private static String level(LogRecord entry) {
+        int level = entry.getLevel().intValue();
+        return level >= 1000
+                ? "ERROR"
+                : level >= 900 ? "WARNING" : level >= 800 ? "INFO" : level >= 500 ? "DEBUG" : "TRACE";
+    }
+
+    private String message(LogRecord entry) {
+        return safe(isOwn(entry) ? entry.getMessage() : formatter.formatMessage(entry));
+    }
+
+    private static Object[] pairs(LogRecord entry) {
+        return isOwn(entry) && entry.getParameters() != null ? entry.getParameters() : new Object[0];
+    }
+
+    private static boolean isOwn(LogRecord entry) {
+        return entry.getLoggerName() != null && entry.getLoggerName().startsWith(OWN);
     }
 
     /** Whether a value cannot be taken for two, nor for none. */
     private static boolean isPlain(String value) {
-        return !value.isEmpty() && value.chars().allMatch(c -> c > ' ' && c < 0x7f && c != '"' && c != '=');
+        for (int i = 0; i < value.length(); i++) {
+            char c = value.charAt(i);
+            if (c <= ' ' || c >= 0x7f || c == '"' || c == '=') {
+                return false;
+            }
+        }
+        return !value.isEmpty();
     }
 
-    private static String safe(@Nullable Object value) {
-        String text = value == null ? "" : value.toString();
-        return isPlain(text) ? text : UNSAFE.matcher(text).replaceAll("?");
+    private static String safe(@Nullable String text) {
+        return text == null ? "" : isPlain(text) ? text : UNSAFE.matcher(text).replaceAll("?");
     }
 
     // each line indented: an exception's message has line breaks of its own, which may be a client's
-    private static String stackTrace(Throwable thrown) {
+    private static String stackTrace(LogRecord entry) {
+        if (entry.getThrown() == null) {
+            return "";
+        }
         var text = new StringWriter();
-        thrown.printStackTrace(new PrintWriter(text));
+        entry.getThrown().printStackTrace(new PrintWriter(text));
         return text.toString()
                 .lines()
                 .map(line -> "\n  " + safe(line.replace("\t", "  ")))
