@@ -39,10 +39,8 @@ public final class Logs extends Handler {
     // nor drive a terminal, nor make a line look like another.
     private static final Pattern UNSAFE = Pattern.compile("[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]");
 
-    private final PrintStream out = new PrintStream(
-            new BufferedOutputStream(new FileOutputStream(FileDescriptor.out), BUFFER_BYTES),
-            false,
-            StandardCharsets.UTF_8);
+    private final PrintStream out =
+            new PrintStream(new BufferedOutputStream(new FileOutputStream(FileDescriptor.out), BUFFER_BYTES));
     private final SimpleFormatter formatter = new SimpleFormatter();
     private final Logger own = Logger.getLogger(OWN); // held: the JDK forgets the level of a logger that nobody holds
     private volatile Format format = Format.TEXT;
@@ -84,7 +82,8 @@ public final class Logs extends Handler {
 
     @Override
     public void publish(LogRecord entry) {
-        out.println(format == Format.JSON ? json(entry) : text(entry));
+        String line = format == Format.JSON ? json(entry) : text(entry);
+        out.writeBytes((line + "\n").getBytes(StandardCharsets.UTF_8));
         if (entry.getLevel().intValue() >= Level.WARNING.intValue()) {
             flush();
         }
