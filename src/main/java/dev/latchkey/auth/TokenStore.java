@@ -22,6 +22,10 @@ import org.jspecify.annotations.Nullable;
  * is there; nothing is cached, so that a revoked one is refused from the next request on.
  */
 public final class TokenStore {
+    private static final Comparator<Session> NEWEST_FIRST = Comparator.comparing(Session::createdDate)
+            .thenComparing(Session::id)
+            .reversed();
+
     private final RedisClusterCommands<String, String> redis;
     private final SessionIndex index;
     private final TokenStorage storage;
@@ -145,13 +149,9 @@ public final class TokenStore {
         return revoked;
     }
 
-    private static final Comparator<Session> NEWEST_FIRST = Comparator.comparing(Session::createdDate)
-            .thenComparing(Session::id)
-            .reversed();
-
-    // As many as are too many: those whose token has expired, then the oldest; never the one just opened, also where
-    // another
-    // instance's clock is ahead.
+    // As many as are too many: those whose token has expired, then the oldest. Never the one just opened, though the
+    // clock
+    // of another instance be ahead.
     private Set<String> evict(String username, Map<String, Session> all, String opened) {
         Instant now = now();
         List<String> others = all.values().stream()
