@@ -24,24 +24,27 @@ import org.jspecify.annotations.Nullable;
 
 /** The whole service, started. Everything is put together here, and only here. */
 public final class App implements AutoCloseable {
-    private static final System.Logger LOG = System.getLogger("latchkey.app");
-
+    private final Config config;
     private final Redis redis;
     private final PasswordHasher hasher;
+    private final HealthRoutes health;
     private final Server server;
 
-    private App(Redis redis, PasswordHasher hasher, Server server) {
+    private App(Config config, Redis redis, PasswordHasher hasher, HealthRoutes health, Server server) {
+        this.config = config;
         this.redis = redis;
         this.hasher = hasher;
+        this.health = health;
         this.server = server;
     }
 
     /**
+     * Starts, whether Redis answers or not: until it does, all that needs it is 503.
+     *
      * @throws IOException where the address cannot be bound
-     * @throws RedisException where Redis does not answer
      */
     public static App start(Config config) throws IOException {
-        Redis redis = Redis.connect(config.redisUrl(), config.redisTimeout());
+        Redis redis = Redis.connect(config.redisUrl(), config.redisCluster(), config.redisTimeout());
         PasswordHasher hasher = PasswordHasher.create(config.pbkdf2Iterations());
         try {
             var commands = redis.commands();
@@ -55,12 +58,13 @@ public final class App implements AutoCloseable {
                     tokens,
                     new PasswordPolicy(config.passwordMinLength()),
                     new LoginThrottle(commands, config.loginThrottle()));
-            List<Route> routes = Stream.of(auth.routes(), todos.routes(), new HealthRoutes(commands).routes())
+            var health = new HealthRoutes(commands);
+            List<Route> routes = Stream.of(auth.routes(), todos.routes(), health.routes())
                     .flatMap(List::stream)
                     .toList();
             var router = new Router(routes, guard, config.maxBodyBytes(), config.trustedProxyHops());
             var address = new InetSocketAddress(config.host(), config.port());
-            return new App(redis, hasher, Server.start(address, router, App::problem));
+            return new App(config, redis, hasher, health, Server.start(address, router, App::problem));
         } catch (IOException | RuntimeException e) {
             hasher.close();
             redis.close();
@@ -73,10 +77,7 @@ public final class App implements AutoCloseable {
         return switch (e) {
             case Problem problem -> problem;
             case PasswordHasher.BusyException _ -> unavailable("Too many passwords wait to be checked.");
-            case RedisException _ -> {
-                LOG.log(System.Logger.Level.WARNING, "Redis: " + e.getMessage());
-                yield unavailable("The token store does not answer.");
-            }
+            case RedisException _ -> unavailable("The token store does not answer.");
             default -> null;
         };
     }
@@ -90,11 +91,26 @@ public final class App implements AutoCloseable {
         return server.port();
     }
 
-    /** Finishes the requests in flight first. */
+    /**
+     * Says that it is not ready, goes on for the configured lame-duck time, finishes what is in flight, and stops.
+     *
+     * @return false where something in flight was cut off, because it took longer than the configured grace
+     */
+    public boolean stop() {
+        health.drain();
+        try {
+            return server.stop(config.shutdownLameDuck(), config.shutdownGrace());
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+            return false;
+        } finally {
+            hasher.close();
+            redis.close();
+        }
+    }
+
     @Override
     public void close() {
-        server.close();
-        hasher.close();
-        redis.close();
+        stop();
     }
 }

@@ -15,6 +15,7 @@ public record Config(
         String host,
         int port,
         String redisUrl,
+        boolean redisCluster,
         Duration redisTimeout,
         Duration tokenTtl,
         TokenStorage tokenStorage,
@@ -26,7 +27,9 @@ public record Config(
         int maxSessionsPerUser,
         int maxTodosPerUser,
         Logs.Format logFormat,
-        System.Logger.Level logLevel) {
+        System.Logger.Level logLevel,
+        Duration shutdownGrace,
+        Duration shutdownLameDuck) {
     private static final List<System.Logger.Level> LEVELS = List.of(
             System.Logger.Level.INFO,
             System.Logger.Level.TRACE,
@@ -50,6 +53,7 @@ public record Config(
                 reader.text("HOST", "0.0.0.0"),
                 reader.number("PORT", 8080, 0, 65_535),
                 reader.redisUrl("REDIS_URL", "redis://localhost:6379"),
+                reader.choice("REDIS_CLUSTER", List.of(false, true)),
                 Duration.ofMillis(reader.number("REDIS_TIMEOUT_MS", 1000, 10, 60_000)),
                 Duration.ofSeconds(reader.number("TOKEN_TTL", 3600, 1, Integer.MAX_VALUE)),
                 reader.choice("TOKEN_STORAGE", List.of(TokenStorage.values())),
@@ -61,7 +65,13 @@ public record Config(
                 reader.number("MAX_SESSIONS_PER_USER", 50, 1, 1000),
                 reader.number("MAX_TODOS_PER_USER", 1000, 1, 100_000),
                 reader.choice("LOG_FORMAT", List.of(Logs.Format.values())),
-                reader.choice("LOG_LEVEL", LEVELS));
+                reader.choice("LOG_LEVEL", LEVELS),
+                Duration.ofSeconds(reader.number("SHUTDOWN_GRACE_SECONDS", 20, 1, 3600)),
+                Duration.ofSeconds(reader.number("SHUTDOWN_LAME_DUCK_SECONDS", 0, 0, 3600)));
+        if (config.shutdownLameDuck.compareTo(config.shutdownGrace) >= 0) {
+            reader.faults.add(
+                    "SHUTDOWN_LAME_DUCK_SECONDS must be less than SHUTDOWN_GRACE_SECONDS, which it is a part of");
+        }
         if (!reader.faults.isEmpty()) {
             throw new Invalid(reader.faults);
         }

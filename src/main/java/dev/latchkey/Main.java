@@ -1,7 +1,6 @@
 package dev.latchkey;
 
 import dev.latchkey.ops.Logs;
-import io.lettuce.core.RedisException;
 import java.io.IOException;
 import java.net.BindException;
 import java.net.HttpURLConnection;
@@ -9,7 +8,10 @@ import java.net.URI;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** The process. Exit codes: 1 failed, 2 bad configuration, 143 stopped by SIGTERM, in order. */
+/**
+ * The process. Exit codes: 0 stopped by a signal, all that was in flight finished; 1 failed; 2 bad configuration; 143
+ * (SIGTERM) or 130 (SIGINT) where something in flight had to be cut off.
+ */
 public final class Main {
     private static final int FAILED = 1;
     private static final int BAD_CONFIGURATION = 2;
@@ -33,8 +35,11 @@ public final class Main {
             var app = App.start(config);
             Runtime.getRuntime()
                     .addShutdownHook(Thread.ofPlatform().name("stop").unstarted(() -> {
-                        app.close();
+                        boolean finished = app.stop();
                         logs.flush();
+                        if (finished) {
+                            Runtime.getRuntime().halt(0); // else the JVM ends with the signal's number
+                        }
                     }));
             // not a constant: a logger made before Logs would bring the JDK's own set-up
             System.getLogger("latchkey.main").log(System.Logger.Level.INFO, "listening", "port", app.port());
@@ -42,8 +47,6 @@ public final class Main {
             return app;
         } catch (Config.Invalid e) {
             return fail(BAD_CONFIGURATION, e.getMessage());
-        } catch (RedisException e) {
-            return fail(FAILED, "Redis cannot be reached: " + root(e) + ". Start it, or set REDIS_URL.");
         } catch (BindException e) {
             return fail(
                     FAILED,
@@ -66,13 +69,5 @@ public final class Main {
         String.valueOf(message).lines().forEach(line -> System.err.println("latchkey: " + line));
         System.exit(code);
         throw new IllegalStateException("exited");
-    }
-
-    private static String root(Throwable e) {
-        Throwable root = e;
-        while (root.getCause() != null) {
-            root = root.getCause();
-        }
-        return String.valueOf(root.getMessage());
     }
 }

@@ -20,7 +20,7 @@ class ArchitectureTest {
     private static final String HTTP = "|dev\\.latchkey\\.http\\..*";
     private static final String INNER = "|dev\\.latchkey\\.auth\\.(TokenStore\\.Issued|UserStore\\.Stored)";
     private static final String COMMANDS =
-            "|io\\.lettuce\\.core\\.(cluster\\.api\\.sync\\.RedisClusterCommands|RedisException|SetArgs|KeyValue|ScriptOutputType)";
+            "|io\\.lettuce\\.core\\.(cluster\\.api\\.sync\\.RedisClusterCommands|RedisException|RedisCommand\\w+Exception|SetArgs|KeyValue|ScriptOutputType)";
     private static final Map<String, String> ALLOWED = Map.ofEntries(
             Map.entry("http", JDK + "|com\\.sun\\.net\\.httpserver\\..*"),
             Map.entry("http/Json.java", JDK + "|tools\\.jackson\\..*|com\\.fasterxml\\.jackson\\.annotation\\..*"),
@@ -30,7 +30,9 @@ class ArchitectureTest {
             Map.entry("auth/AuthRoutes.java", JDK + HTTP + INNER),
             Map.entry("todos", JDK + HTTP + COMMANDS),
             Map.entry("ops", JDK + HTTP + COMMANDS),
-            Map.entry("redis", JDK + "|io\\.lettuce\\..*|io\\.netty\\..*|reactor\\.util\\.Loggers"),
+            Map.entry(
+                    "redis",
+                    JDK + "|javax\\.net\\.ssl\\..*|io\\.lettuce\\..*|io\\.netty\\..*|reactor\\.util\\.Loggers"),
             Map.entry("", ".*"));
 
     @Test

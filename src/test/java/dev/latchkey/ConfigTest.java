@@ -21,6 +21,7 @@ class ConfigTest {
                 "0.0.0.0",
                 8080,
                 "redis://localhost:6379",
+                false,
                 Duration.ofSeconds(1),
                 Duration.ofHours(1),
                 TokenStorage.PLAIN,
@@ -32,7 +33,9 @@ class ConfigTest {
                 50,
                 1000,
                 Logs.Format.TEXT,
-                System.Logger.Level.INFO);
+                System.Logger.Level.INFO,
+                Duration.ofSeconds(20),
+                Duration.ZERO);
         assertEquals(expected, Config.from(Map.of()));
         assertEquals(expected, Config.from(Map.of("PORT", "", "TOKEN_TTL", " ")));
     }

@@ -28,10 +28,10 @@ public final class Fixture extends TestClient {
     private final Redis redis;
     private final TokenStorage storage;
 
-    private Fixture(App app, Config config) {
+    private Fixture(App app, Config config, String adminUrl) {
         super(app.port());
         this.app = app;
-        redis = Redis.connect(config.redisUrl(), Duration.ofSeconds(10));
+        redis = Redis.connect(adminUrl, config.redisCluster(), Duration.ofSeconds(10));
         storage = config.tokenStorage();
     }
 
@@ -41,8 +41,12 @@ public final class Fixture extends TestClient {
     }
 
     public static Fixture startOn(String redisUrl, String... settings) throws IOException {
-        Config config = config(redisUrl, settings);
-        return new Fixture(App.start(config), config);
+        return startOn(new Topology(redisUrl, redisUrl), settings);
+    }
+
+    static Fixture startOn(Topology redis, String... settings) throws IOException {
+        Config config = config(redis.url(), settings);
+        return new Fixture(App.start(config), config, redis.adminUrl());
     }
 
     static Config config(String redisUrl, String... settings) {
@@ -75,6 +79,7 @@ public final class Fixture extends TestClient {
                 config.host(),
                 config.port(),
                 config.redisUrl(),
+                config.redisCluster(),
                 config.redisTimeout(),
                 config.tokenTtl(),
                 config.tokenStorage(),
@@ -86,7 +91,9 @@ public final class Fixture extends TestClient {
                 config.maxSessionsPerUser(),
                 config.maxTodosPerUser(),
                 config.logFormat(),
-                config.logLevel());
+                config.logLevel(),
+                config.shutdownGrace(),
+                config.shutdownLameDuck());
     }
 
     public RedisClusterCommands<String, String> redis() {

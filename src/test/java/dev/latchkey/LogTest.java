@@ -40,11 +40,11 @@ class LogTest {
     @BeforeEach
     void startRedis() throws IOException {
         redis = EmbeddedRedis.start();
-        try (var open = Redis.connect(redis.url(), Duration.ofSeconds(10))) {
+        try (var open = Redis.connect(redis.url(), false, Duration.ofSeconds(10))) {
             open.commands().configSet("requirepass", REDIS_PASSWORD);
         }
         url = redis.url().replace("redis://", "redis://:" + REDIS_PASSWORD + "@");
-        connection = Redis.connect(url, Duration.ofSeconds(10));
+        connection = Redis.connect(url, false, Duration.ofSeconds(10));
         commands = connection.commands();
     }
 

@@ -30,16 +30,6 @@ class MainTest {
     }
 
     @Test
-    void a_redis_that_cannot_be_reached_is_one_clear_line_and_ends_with_1() throws Exception {
-        String url = "redis://:s3cret@localhost:" + EmbeddedRedis.freePort();
-        String output = output(Service.java(List.of(), "PORT", "0", "REDIS_URL", url), 1);
-        assertTrue(output.contains("latchkey: Redis cannot be reached: Connection refused"), output);
-        assertTrue(output.contains("REDIS_URL"), output);
-        assertFalse(output.contains("s3cret"), output);
-        assertEquals(1, output.lines().count(), output);
-    }
-
-    @Test
     void a_port_that_is_taken_is_one_clear_line_and_ends_with_1() throws Exception {
         try (var taken = new ServerSocket(0);
                 var redis = EmbeddedRedis.start()) {

@@ -56,12 +56,22 @@ final class Service extends TestClient {
         };
         String[] all = Stream.of(own, settings).flatMap(Stream::of).toArray(String[]::new);
         var service = new Service(port, java(List.of(), all));
-        while (java(List.of("--health"), "PORT", Integer.toString(port)).waitFor() != 0) {
-            assertTrue(
-                    service.process.isAlive(),
-                    () -> service.output.lines().toList().toString());
-        }
+        service.awaitReady();
         return service;
+    }
+
+    private void awaitReady() throws InterruptedException {
+        while (true) {
+            try {
+                if (send("GET", "/health/ready", "").status() == 200) {
+                    return;
+                }
+            } catch (IllegalStateException _) {
+                // it does not listen yet
+            }
+            assertTrue(process.isAlive(), () -> output.lines().toList().toString());
+            Thread.sleep(20);
+        }
     }
 
     /** Stops it, in order; the lines that it has printed. */

@@ -19,6 +19,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.JsonNode;
 
 /** What a user sees of their sessions, and ends. */
+@CsvSource({"plain, one", "hashed, one", "plain, acl", "hashed, tls", "plain, sentinel", "hashed, cluster"})
 class SessionsTest extends BothStorages {
     private static List<JsonNode> sessions(Fixture app, String token) {
         var answer = app.get("/api/auth/sessions", token);
@@ -321,7 +322,8 @@ class SessionsTest extends BothStorages {
 
     @Test
     void a_change_of_the_storage_ends_tokens_but_the_sessions_can_still_be_seen_and_ended() throws Exception {
-        try (var other = Fixture.start("TOKEN_STORAGE", storage.equals("plain") ? "hashed" : "plain")) {
+        try (var other =
+                Fixture.startOn(Topology.of(redis), "TOKEN_STORAGE", storage.equals("plain") ? "hashed" : "plain")) {
             String name = Fixture.newName();
             String before = app.newToken(name);
             String id = currentId(app, before);

@@ -32,7 +32,7 @@ public final class TestMain {
     }
 
     private static boolean answers(String url) {
-        try (var redis = Redis.connect(url, Duration.ofSeconds(1))) {
+        try (var redis = Redis.connect(url, false, Duration.ofSeconds(1))) {
             return redis.commands().ping().equals("PONG");
         } catch (RedisException _) {
             return false;

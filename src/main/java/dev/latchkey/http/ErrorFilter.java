@@ -7,6 +7,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -83,13 +84,15 @@ final class ErrorFilter extends Filter {
     }
 
     private static void log(HttpExchange exchange, String requestId, long nanos) {
+        String path = exchange.getRequestURI().getRawPath();
+        boolean probe = path != null && path.startsWith("/health/"); // comes every second, and says nothing new
         ACCESS.log(
-                System.Logger.Level.INFO,
+                probe ? System.Logger.Level.DEBUG : System.Logger.Level.INFO,
                 "request",
                 "method",
                 exchange.getRequestMethod(),
                 "path", // without the query, where someone may have put a token (RFC 6750 §5.3)
-                exchange.getRequestURI().getRawPath(),
+                path,
                 "status",
                 exchange.getResponseCode(),
                 "micros",
@@ -110,7 +113,12 @@ final class ErrorFilter extends Filter {
         draining = true;
     }
 
-    Semaphore inFlight() {
-        return inFlight;
+    /** Waits until no request is in flight. False where one still is after so many nanoseconds. */
+    boolean awaitIdle(long nanos) throws InterruptedException {
+        boolean idle = inFlight.tryAcquire(Integer.MAX_VALUE, nanos, TimeUnit.NANOSECONDS);
+        if (idle) {
+            inFlight.release(Integer.MAX_VALUE);
+        }
+        return idle;
     }
 }

@@ -3,15 +3,15 @@ package dev.latchkey.http;
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** The JDK's HTTP server with a virtual thread a request, its limits set, and an orderly end. */
-public final class Server implements AutoCloseable {
+public final class Server {
     // read once, when the server's classes load; most defaults mean "no limit". What -D sets is left alone.
     private static final Map<String, String> LIMITS = Map.of(
             "sun.net.httpserver.maxReqTime", "10", // seconds for request line, headers and body: slowloris
@@ -26,7 +26,7 @@ public final class Server implements AutoCloseable {
             "sun.net.httpserver.nodelay", "true"); // else answers wait up to 40 ms for the client's ACK
 
     private static final int BACKLOG = 1024; // connections not yet accepted
-    private static final int GRACE_SECONDS = 20;
+    private static final Duration WRONG_COUNT = Duration.ofSeconds(1); // with nothing in flight it must be that
 
     static {
         LIMITS.forEach((name, value) -> System.getProperties().putIfAbsent(name, value));
@@ -60,18 +60,29 @@ public final class Server implements AutoCloseable {
         return server.getAddress().getPort();
     }
 
-    /** Lets what is in flight finish, {@value #GRACE_SECONDS} seconds at most, then stops. */
-    @Override
-    public void close() {
+    /**
+     * Stops without cutting off what is in flight, unless it takes longer than {@code grace}.
+     *
+     * @param lameDuck for so long it goes on, but closes each connection after its answer: load balancers notice that it is
+     *     no longer ready, and leave
+     * @param grace for all of it
+     * @return whether all was finished
+     */
+    public boolean stop(Duration lameDuck, Duration grace) throws InterruptedException {
+        long deadline = System.nanoTime() + grace.toNanos();
         errorFilter.drain();
-        try {
-            if (errorFilter.inFlight().tryAcquire(Integer.MAX_VALUE, GRACE_SECONDS, TimeUnit.SECONDS)) {
-                errorFilter.inFlight().release(Integer.MAX_VALUE);
-            }
-        } catch (InterruptedException _) {
-            Thread.currentThread().interrupt();
+        Thread.sleep(lameDuck);
+        // refuses new connections, answers on those that are open, and waits by a count that a broken exchange leaves
+        // wrong
+        Thread stopping = Thread.ofVirtual().start(() -> server.stop(Integer.MAX_VALUE));
+        boolean finished = errorFilter.awaitIdle(deadline - System.nanoTime());
+        if (finished) {
+            stopping.join(WRONG_COUNT);
+            finished = errorFilter.awaitIdle(deadline - System.nanoTime());
         }
-        server.stop(0);
+        stopping.interrupt();
+        stopping.join();
         executor.shutdownNow();
+        return finished;
     }
 }

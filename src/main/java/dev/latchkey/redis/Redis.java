@@ -1,27 +1,31 @@
 package dev.latchkey.redis;
 
-import io.lettuce.core.ClientOptions;
-import io.lettuce.core.ClientOptions.DisconnectedBehavior;
-import io.lettuce.core.RedisClient;
-import io.lettuce.core.RedisURI;
-import io.lettuce.core.SocketOptions;
-import io.lettuce.core.TimeoutOptions;
+import io.lettuce.core.RedisConnectionException;
+import io.lettuce.core.RedisException;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
-import io.lettuce.core.resource.ClientResources;
-import io.lettuce.core.resource.Delay;
-import io.lettuce.core.resource.NettyCustomizer;
-import io.netty.channel.Channel;
-import io.netty.handler.flush.FlushConsolidationHandler;
 import io.netty.util.internal.logging.InternalLoggerFactory;
 import io.netty.util.internal.logging.JdkLoggerFactory;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
 import java.time.Duration;
-import java.util.concurrent.TimeUnit;
+import java.util.Objects;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.logging.Level;
+import java.util.logging.Logger;
+import org.jspecify.annotations.Nullable;
 import reactor.util.Loggers;
 
-/** One connection for all requests: Redis answers in order, so commands of many threads share it without waiting. */
+/**
+ * One connection for all requests (in a cluster one a node): Redis answers in order, so commands of many threads share it
+ * without waiting. Where it is lost, commands fail at once, until there is a new one.
+ */
 public final class Redis implements AutoCloseable {
-    // commands that wait for an answer: with Lettuce's own 2^31 they would pile up behind a Redis that hangs
-    private static final int QUEUE = 4096;
+    private static final int RETRIES = 10;
+    private static final int RETRY_MILLIS = 10;
+    private static final int MAX_PAUSE_MILLIS = 1000;
+    // of each try to reconnect Lettuce would log a line; Outage says what there is to say
+    private static final Logger LETTUCE = Logger.getLogger("io.lettuce");
 
     static {
         // all that logs below goes where the rest goes; SLF4J, which a corner of Lettuce asks for, has no provider and
@@ -29,80 +33,104 @@ public final class Redis implements AutoCloseable {
         System.setProperty("slf4j.internal.verbosity", "ERROR");
         InternalLoggerFactory.setDefaultFactory(JdkLoggerFactory.INSTANCE);
         Loggers.useJdkLoggers();
+        LETTUCE.setLevel(Level.SEVERE);
     }
 
-    private final ClientResources resources;
-    private final RedisClient client;
+    private final Connector connector;
+    private final Outage outage = new Outage();
     private final RedisClusterCommands<String, String> commands;
+    private volatile @Nullable RedisClusterCommands<String, String> connection;
+    private volatile boolean closed;
 
-    private Redis(ClientResources resources, RedisClient client) {
-        this.resources = resources;
-        this.client = client;
-        this.commands = client.connect().sync();
+    private Redis(String url, boolean cluster, Duration timeout) {
+        connector = new Connector(url, cluster, timeout, outage::unreachable);
+        commands = proxy();
+        if (!connected()) {
+            Thread.ofVirtual().name("redis-connect").start(this::connectForever);
+        }
     }
 
     /**
-     * @param url {@code redis://} or {@code rediss://}, checked before by {@link #checkUrl}
+     * Connects; where that fails, goes on trying, and every command fails meanwhile.
+     *
+     * @param url checked before by {@link #checkUrl}
+     * @param cluster whether {@code url} is a node of a cluster; several URLs are in any case
      * @param timeout of one command, and of connecting
-     * @throws io.lettuce.core.RedisException where Redis does not answer
      */
-    public static Redis connect(String url, Duration timeout) {
-        RedisURI uri = RedisURI.create(url);
-        uri.setTimeout(timeout);
-        ClientResources resources = ClientResources.builder()
-                .reconnectDelay(
-                        Delay.fullJitter(Duration.ofMillis(50), Duration.ofSeconds(1), 50, TimeUnit.MILLISECONDS))
-                .nettyCustomizer(new NettyCustomizer() {
-                    @Override
-                    public void afterChannelInitialized(Channel channel) {
-                        // concurrent requests share a system call: +19 % requests/s in a prototype
-                        channel.pipeline().addFirst(new FlushConsolidationHandler(256, true));
-                    }
-                })
-                .build();
-        RedisClient client = RedisClient.create(resources, uri);
-        client.setOptions(ClientOptions.builder()
-                // never replay a command after a reconnect: a DEL or SET NX that was executed twice would lie
-                .disconnectedBehavior(DisconnectedBehavior.REJECT_COMMANDS)
-                .requestQueueSize(QUEUE)
-                .timeoutOptions(TimeoutOptions.enabled(timeout))
-                .socketOptions(SocketOptions.builder()
-                        .connectTimeout(timeout)
-                        .keepAlive(true)
-                        .build())
-                .build());
-        try {
-            return new Redis(resources, client);
-        } catch (RuntimeException e) {
-            shutdown(client, resources);
-            throw e;
-        }
+    public static Redis connect(String url, boolean cluster, Duration timeout) {
+        return new Redis(url, cluster, timeout);
     }
 
     /** @throws IllegalArgumentException where it is not a URL that {@link #connect} takes; the message has none of it */
     public static void checkUrl(String url) {
-        if (!url.startsWith("redis://") && !url.startsWith("rediss://")) {
-            throw new IllegalArgumentException("must begin with redis:// or rediss://");
-        }
-        try {
-            RedisURI.create(url);
-        } catch (RuntimeException _) {
-            throw new IllegalArgumentException("is not a URL: redis://[user:password@]host[:port][/database],"
-                    + " with special characters of user and password percent-encoded");
-        }
+        Connector.parse(url);
     }
 
+    /** Throw a {@link RedisException} where Redis does not answer in time, or refuses. */
     public RedisClusterCommands<String, String> commands() {
         return commands;
     }
 
-    @Override
-    public void close() {
-        shutdown(client, resources);
+    private boolean connected() {
+        try {
+            connection = connector.connect();
+            return true;
+        } catch (RedisException e) {
+            outage.unreachable(e);
+            return false;
+        }
     }
 
-    private static void shutdown(RedisClient client, ClientResources resources) {
-        client.shutdown(0, 1, TimeUnit.SECONDS);
-        resources.shutdown(0, 1, TimeUnit.SECONDS).awaitUninterruptibly();
+    // Lettuce reconnects by itself, but not before it has been connected once
+    private void connectForever() {
+        try {
+            do {
+                Thread.sleep(ThreadLocalRandom.current().nextInt(MAX_PAUSE_MILLIS));
+            } while (!closed && !connected());
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    @SuppressWarnings("unchecked")
+    private RedisClusterCommands<String, String> proxy() {
+        return (RedisClusterCommands<String, String>) Proxy.newProxyInstance(
+                Redis.class.getClassLoader(),
+                new Class<?>[] {RedisClusterCommands.class},
+                (_, method, arguments) -> invoke(method, arguments));
+    }
+
+    private @Nullable Object invoke(Method method, Object @Nullable [] arguments) throws Throwable {
+        for (int i = 0; ; i++) {
+            var target = connection;
+            if (target == null) {
+                throw new RedisConnectionException("not connected yet");
+            }
+            try {
+                Object result = method.invoke(target, arguments);
+                outage.succeeded();
+                return result;
+            } catch (InvocationTargetException e) {
+                Throwable cause = Objects.requireNonNullElse(e.getCause(), e);
+                // A cluster's connection to a node is opened by the first command for it, which it rejects: it was
+                // never
+                // sent, and may be repeated.
+                if (!connector.isCluster() || i == RETRIES || !isRejected(cause)) {
+                    outage.failed(cause);
+                    throw cause;
+                }
+                Thread.sleep(RETRY_MILLIS);
+            }
+        }
+    }
+
+    private static boolean isRejected(Throwable e) {
+        return String.valueOf(e.getMessage()).startsWith("Currently not connected");
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        connector.close();
     }
 }

@@ -78,7 +78,7 @@ class ServerTest {
     void stop() {
         released.countDown();
         // the JDK's own count would wait for exchanges that ended without an answer
-        assertTimeoutPreemptively(Duration.ofSeconds(10), server::close);
+        assertTimeoutPreemptively(Duration.ofSeconds(10), () -> server.stop(Duration.ZERO, Duration.ofSeconds(20)));
     }
 
     private static void await(CountDownLatch latch) {
@@ -118,20 +118,31 @@ class ServerTest {
     }
 
     @Test
-    void closing_waits_for_what_is_in_flight() throws Exception {
+    void stopping_warns_then_refuses_and_finishes_what_is_in_flight() throws Exception {
         var answer = new FutureTask<>(() -> raw.exchange(get("/slow")));
-        var closed = new FutureTask<>(server::close, true);
         Thread.startVirtualThread(answer);
         await(entered);
-        Thread.startVirtualThread(closed);
-        var other = new RawClient(server.port());
-        // every answer from now on ends its connection, so that clients go elsewhere
-        while (!other.exchange(get("/ok")).contains("Connection: close")) {
-            assertFalse(closed.isDone());
+        var stopped = new FutureTask<>(() -> server.stop(Duration.ofSeconds(1), Duration.ofSeconds(20)));
+        Thread.startVirtualThread(stopped);
+        // the lame duck: every answer ends its connection, so that clients go elsewhere
+        while (!raw.exchange(get("/ok")).contains("Connection: close")) {
+            assertFalse(stopped.isDone());
+        }
+        while (!raw.exchange(get("/ok")).isEmpty()) {
+            assertFalse(stopped.isDone());
         }
         released.countDown();
-        closed.get();
+        assertTrue(stopped.get());
         assertEquals(200, RawClient.status(answer.get()), answer.get());
+    }
+
+    @Test
+    void what_takes_longer_than_the_grace_is_cut_off() throws Exception {
+        var answer = new FutureTask<>(() -> raw.exchange(get("/slow")));
+        Thread.startVirtualThread(answer);
+        await(entered);
+        assertFalse(server.stop(Duration.ZERO, Duration.ofMillis(100)));
+        assertEquals(0, RawClient.status(answer.get()));
     }
 
     @Test
