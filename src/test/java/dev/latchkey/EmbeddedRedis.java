@@ -19,7 +19,7 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import redis.embedded.RedisExecProvider;
 
-/** A redis-server process of its own, on loopback, that keeps nothing on disk unless told to. */
+/** A redis-server process of its own, on loopback. What it has on disk goes when it is closed. */
 public final class EmbeddedRedis implements AutoCloseable {
     private static final String LOOPBACK = "127.0.0.1";
     private static @Nullable File executable;
@@ -33,12 +33,9 @@ public final class EmbeddedRedis implements AutoCloseable {
     private EmbeddedRedis(int port, boolean sentinel, Map<String, String> settings) throws IOException {
         this.port = port;
         folder = Files.createTempDirectory("redis");
-        var all = new LinkedHashMap<>(Map.of("port", Integer.toString(port), "bind", LOOPBACK, "save", ""));
+        var all = new LinkedHashMap<>(Map.of("port", Integer.toString(port), "bind", LOOPBACK));
         all.put("dir", folder.toString());
         all.putAll(settings);
-        if (sentinel) {
-            all.remove("save");
-        }
         List<String> lines = all.entrySet().stream()
                 .map(setting -> setting.getKey() + " " + (setting.getValue().isEmpty() ? "\"\"" : setting.getValue()))
                 .toList();
@@ -64,11 +61,15 @@ public final class EmbeddedRedis implements AutoCloseable {
 
     /** @param settings as in redis.conf */
     public static EmbeddedRedis start(Map<String, String> settings) throws IOException {
-        return new EmbeddedRedis(freePort(), false, settings);
+        return startOn(freePort(), settings);
     }
 
     public static EmbeddedRedis startOn(int port) throws IOException {
-        return new EmbeddedRedis(port, false, Map.of());
+        return startOn(port, Map.of());
+    }
+
+    public static EmbeddedRedis startOn(int port, Map<String, String> settings) throws IOException {
+        return new EmbeddedRedis(port, false, settings);
     }
 
     public static EmbeddedRedis startSentinel(Map<String, String> settings) throws IOException {

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
+import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.Test;
 
 class OutageTest {
@@ -44,9 +46,13 @@ class OutageTest {
     }
 
     private static void awaitReady(TestClient app, int status) {
+        await(() -> app.send("GET", "/health/ready", "").status() == status);
+    }
+
+    private static void await(BooleanSupplier condition) {
         var deadline = Instant.now().plusSeconds(20);
-        while (app.send("GET", "/health/ready", "").status() != status) {
-            assertTrue(Instant.now().isBefore(deadline), "readiness does not become " + status);
+        while (!condition.getAsBoolean()) {
+            assertTrue(Instant.now().isBefore(deadline), "in vain");
         }
     }
 
@@ -70,6 +76,67 @@ class OutageTest {
             assertUnavailable(app.send("POST", "/api/todos", token, "{\"name\":\"n\"}"));
             assertUnavailable(app.send("POST", "/api/auth/refresh", token, ""));
             assertEquals(204, app.get("/api/auth/verify", token).status(), "a refused refresh leaves the old token");
+        }
+    }
+
+    @Test
+    void the_service_starts_without_redis_and_is_ready_as_soon_as_there_is_one() throws Exception {
+        int port = EmbeddedRedis.freePort();
+        try (var app = Service.launch("redis://nobody:s3cret@localhost:" + port)) {
+            assertEquals("{\"status\":\"down\",\"redis\":\"disconnected\"}", app.awaitReady(503));
+            assertEquals(200, app.send("GET", "/health/live", "").status());
+            for (int i = 0; i < 100; i++) {
+                assertUnavailable(app.get("/api/auth/verify", "d6ad7dae-c147-4513-a58b-2a2516cff3b7"));
+                assertEquals(503, app.send("GET", "/health/ready", "").status());
+            }
+            try (var _ = EmbeddedRedis.startOn(port, Map.of("user nobody on >s3cret ~* +@all", " "))) {
+                app.awaitReady(200);
+                assertEquals(201, app.register(Fixture.newName()).status());
+                await(() -> {
+                    app.get("/api/auth/verify", "d6ad7dae-c147-4513-a58b-2a2516cff3b7");
+                    return app.printed("Redis works again").size() == 1;
+                });
+            }
+            var lines = app.stop();
+            assertEquals(
+                    1,
+                    lines.stream().filter(line -> line.contains("Redis fails")).count(),
+                    lines::toString);
+            assertTrue(
+                    lines.getFirst()
+                            .endsWith("Redis fails reason=\"nobody listens there: start it, or check REDIS_URL\""),
+                    lines::toString);
+            assertTrue(lines.stream().noneMatch(line -> line.contains("s3cret")), lines::toString);
+            assertTrue(lines.stream().noneMatch(line -> line.contains("/health/")), lines::toString);
+        }
+    }
+
+    @Test
+    void a_redis_that_may_lose_users_is_a_warning_at_the_start() throws Exception {
+        try (var redis = EmbeddedRedis.start(Map.of("maxmemory-policy", "allkeys-lru", "save", ""));
+                var app = Service.start(redis.url())) {
+            var lines = app.stop();
+            assertEquals(
+                    2, lines.stream().filter(line -> line.contains(" WARNING ")).count(), lines::toString);
+            assertTrue(
+                    lines.getFirst()
+                            .endsWith("latchkey.redis Redis evicts users and tokens when its memory is full: set"
+                                    + " maxmemory-policy noeviction maxmemory-policy=allkeys-lru"),
+                    lines::toString);
+            assertTrue(lines.get(1).contains("keeps nothing on disk"), lines::toString);
+        }
+    }
+
+    @Test
+    void a_redis_that_keeps_what_it_has_is_no_warning_nor_is_one_that_forbids_to_ask() throws Exception {
+        Map<String, String> durable = Map.of("appendonly", "yes");
+        Map<String, String> restricted = Map.of("save", "", "user default on nopass +@all -config ~*", " ");
+        for (var settings : List.of(durable, Map.of("save", "60 1"), restricted)) {
+            try (var redis = EmbeddedRedis.start(settings);
+                    var app = Service.start(redis.url())) {
+                assertEquals(List.of(), app.printed(" WARNING "));
+                assertEquals(201, app.register(Fixture.newName()).status());
+            }
         }
     }
 }

@@ -1,26 +1,30 @@
 package dev.latchkey;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /** The service as a process of its own, as it is shipped, and all that it prints. */
 final class Service extends TestClient {
     private final Process process;
-    private final BufferedReader output;
+    private final List<String> lines = new CopyOnWriteArrayList<>();
+    private final Thread reader;
 
     private Service(int port, Process process) {
         super(port);
         this.process = process;
-        this.output = process.inputReader(StandardCharsets.UTF_8);
+        reader = Thread.startVirtualThread(
+                () -> process.inputReader(StandardCharsets.UTF_8).lines().forEach(lines::add));
     }
 
     /** @param settings variable, value, … of an otherwise empty environment */
@@ -41,6 +45,13 @@ final class Service extends TestClient {
 
     /** On a free port, ready, with the cheapest hashes that are allowed. */
     static Service start(String redisUrl, String... settings) throws IOException, InterruptedException {
+        var service = launch(redisUrl, settings);
+        service.awaitReady(200);
+        return service;
+    }
+
+    /** The same, as soon as its process runs. */
+    static Service launch(String redisUrl, String... settings) throws IOException {
         int port = EmbeddedRedis.freePort();
         String[] own = {
             "PORT",
@@ -55,30 +66,38 @@ final class Service extends TestClient {
             "100000"
         };
         String[] all = Stream.of(own, settings).flatMap(Stream::of).toArray(String[]::new);
-        var service = new Service(port, java(List.of(), all));
-        service.awaitReady();
-        return service;
+        return new Service(port, java(List.of(), all));
     }
 
-    private void awaitReady() throws InterruptedException {
-        while (true) {
+    /** What {@code /health/ready} says, as soon as it is answered with that status. */
+    String awaitReady(int status) throws InterruptedException {
+        var deadline = Instant.now().plusSeconds(30);
+        while (Instant.now().isBefore(deadline)) {
             try {
-                if (send("GET", "/health/ready", "").status() == 200) {
-                    return;
+                Answer answer = send("GET", "/health/ready", "");
+                if (answer.status() == status) {
+                    return answer.text();
                 }
             } catch (IllegalStateException _) {
                 // it does not listen yet
             }
-            assertTrue(process.isAlive(), () -> output.lines().toList().toString());
+            assertTrue(process.isAlive(), lines::toString);
             Thread.sleep(20);
         }
+        throw new AssertionError("readiness does not become " + status);
+    }
+
+    /** The lines so far that have this in them. */
+    List<String> printed(String text) {
+        return lines.stream().filter(line -> line.contains(text)).toList();
     }
 
     /** Stops it, in order; the lines that it has printed. */
     List<String> stop() throws InterruptedException {
         process.toHandle().destroy(); // the process's own destroy() would close the stream
-        List<String> lines = output.lines().toList();
         assertTrue(process.waitFor(30, TimeUnit.SECONDS));
+        reader.join();
+        assertEquals(0, process.exitValue(), lines::toString);
         return lines;
     }
 

@@ -17,7 +17,7 @@ import java.util.Map;
  * @param url for the service
  * @param adminUrl for a test's own look into it
  */
-record Topology(String url, String adminUrl) {
+public record Topology(String url, String adminUrl) {
     /** What the service needs to be allowed, as the README says. */
     static final String ACL = "+ping +get +set +del +exists +hget +hset +hdel +hmget +hgetall +hkeys +hlen +hincrby"
             + " +expire +pexpire +pttl +eval ~tokens:* ~users:* ~sessions:* ~todos:* ~throttle:*";
@@ -26,7 +26,7 @@ record Topology(String url, String adminUrl) {
     private static final char[] STORE_PASSWORD = "changeit".toCharArray();
 
     /** @param name one, acl, tls, sentinel or cluster */
-    static synchronized Topology of(String name) throws Exception {
+    public static synchronized Topology of(String name) throws Exception {
         Topology topology = STARTED.get(name);
         if (topology == null) {
             topology = switch (name) {

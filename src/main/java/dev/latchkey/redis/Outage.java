@@ -17,6 +17,8 @@ final class Outage {
     private static final System.Logger LOG = System.getLogger("latchkey.redis");
     private static final long CALM_NANOS = TimeUnit.SECONDS.toNanos(1); // without a failure: then it is over
 
+    private static final String LOST = "the connection is lost";
+
     private final Set<String> reasons = ConcurrentHashMap.newKeySet();
     private final LongAdder failures = new LongAdder();
     private volatile boolean failing;
@@ -33,7 +35,8 @@ final class Outage {
         lastFailure = System.nanoTime();
         failing = true;
         String reason = reason(e);
-        if (reasons.add(reason)) {
+        boolean more = !reason.equals(LOST) || reasons.isEmpty(); // what is lost was lost for a reason
+        if (more && reasons.add(reason)) {
             LOG.log(System.Logger.Level.WARNING, "Redis fails", "reason", reason);
         }
     }
@@ -64,8 +67,6 @@ final class Outage {
             return "it is no cluster: check REDIS_URL and REDIS_CLUSTER";
         } else if (said.contains("MOVED ")) {
             return "it is a cluster: set REDIS_CLUSTER=true";
-        } else if (said.contains("NotSslRecordException")) {
-            return "it does not speak TLS: check the scheme of REDIS_URL";
         } else if (said.contains("PKIX") || said.contains("CertificateException")) {
             return "its certificate is not trusted, or for another host";
         } else if (has(causes, SSLException.class)) {
@@ -76,13 +77,15 @@ final class Outage {
             return "there is no such host: check REDIS_URL";
         } else if (has(causes, ConnectException.class)) {
             return "nobody listens there: start it, or check REDIS_URL";
+        } else if (said.contains("initialization timed out")) {
+            return "it takes the connection and says nothing: it hangs, or check the scheme of REDIS_URL";
         } else if (has(causes, RedisCommandTimeoutException.class) || said.contains("timed out")) {
             return "no answer within REDIS_TIMEOUT_MS";
         } else if (causes.getLast() instanceof RedisCommandExecutionException refused) {
             return "it refuses commands: "
                     + String.valueOf(refused.getMessage()).split(" ", 2)[0];
         }
-        return "the connection is lost";
+        return LOST;
     }
 
     private static boolean has(List<Throwable> causes, Class<? extends Throwable> type) {

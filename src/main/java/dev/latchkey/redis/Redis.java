@@ -73,7 +73,9 @@ public final class Redis implements AutoCloseable {
 
     private boolean connected() {
         try {
-            connection = connector.connect();
+            var opened = connector.connect();
+            Durability.check(opened);
+            connection = opened;
             return true;
         } catch (RedisException e) {
             outage.unreachable(e);

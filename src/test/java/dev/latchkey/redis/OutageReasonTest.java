@@ -1,0 +1,108 @@
+package dev.latchkey.redis;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import dev.latchkey.EmbeddedRedis;
+import dev.latchkey.Topology;
+import io.lettuce.core.RedisException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.time.Duration;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What the log says of a Redis that cannot be used: by trying to. */
+class OutageReasonTest {
+    private static String reason(String url, boolean cluster) {
+        try (var connector = new Connector(url, cluster, Duration.ofSeconds(3), _ -> {})) {
+            return Outage.reason(
+                    assertThrows(RedisException.class, () -> connector.connect().get("users:x")));
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "redis://:s3cret@, it refuses the user or the password: check those in REDIS_URL",
+        "redis://nobody:s3cret@, it refuses the user or the password: check those in REDIS_URL",
+        "redis://, it refuses the user or the password: check those in REDIS_URL",
+        "rediss://:right@, 'it takes the connection and says nothing: it hangs, or check the scheme of REDIS_URL'"
+    })
+    void a_wrong_password_or_scheme_is_told_apart(String start, String reason) throws Exception {
+        try (var redis = EmbeddedRedis.start(Map.of("requirepass", "right"))) {
+            assertEquals(reason, reason(start + "localhost:" + redis.port(), false));
+        }
+    }
+
+    @Test
+    void a_plaintext_url_to_a_tls_port_is_told() throws Exception {
+        String url = Topology.of("tls").url().replace("rediss:", "redis:");
+        assertEquals("it closes connections: check the scheme of REDIS_URL, it may want TLS", reason(url, false));
+    }
+
+    @Test
+    void a_certificate_for_another_host_is_told() throws Exception {
+        String url = Topology.of("tls").url().replace("localhost", "127.0.0.1");
+        assertEquals("its certificate is not trusted, or for another host", reason(url, false));
+    }
+
+    @Test
+    void nobody_there_is_told() throws Exception {
+        String url = "redis://localhost:" + EmbeddedRedis.freePort();
+        assertEquals("nobody listens there: start it, or check REDIS_URL", reason(url, false));
+        assertEquals("there is no such host: check REDIS_URL", reason("redis://no-such-host.invalid", false));
+    }
+
+    @Test
+    void a_cluster_and_one_redis_are_told_apart() throws Exception {
+        try (var redis = EmbeddedRedis.start()) {
+            assertEquals("it is no cluster: check REDIS_URL and REDIS_CLUSTER", reason(redis.url(), true));
+        }
+        String url = Topology.of("cluster").url();
+        String reason = "";
+        for (String node : url.split(",", -1)) { // one of the two has not the key's slot
+            try {
+                reason = reason(node, false);
+            } catch (AssertionError _) {
+                // this one has
+            }
+        }
+        assertEquals("it is a cluster: set REDIS_CLUSTER=true", reason);
+    }
+
+    @Test
+    void a_connection_without_an_answer_is_told() throws Exception {
+        try (var silent = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+                var connector = new Connector(
+                        "redis://localhost:" + silent.getLocalPort(), false, Duration.ofMillis(200), _ -> {})) {
+            assertEquals(
+                    "it takes the connection and says nothing: it hangs, or check the scheme of REDIS_URL",
+                    Outage.reason(assertThrows(RedisException.class, connector::connect)));
+        }
+    }
+
+    @Test
+    void no_answer_in_time_is_told() throws Exception {
+        try (var redis = EmbeddedRedis.start();
+                var connector = new Connector(redis.url(), false, Duration.ofSeconds(1), _ -> {})) {
+            var commands = connector.connect();
+            redis.signal("STOP");
+            assertEquals(
+                    "no answer within REDIS_TIMEOUT_MS",
+                    Outage.reason(assertThrows(RedisException.class, () -> commands.get("users:x"))));
+        }
+    }
+
+    @Test
+    void what_redis_refuses_is_told_by_its_code_alone() throws Exception {
+        try (var redis = EmbeddedRedis.start(Map.of("maxmemory", "1"));
+                var connector = new Connector(redis.url(), false, Duration.ofSeconds(5), _ -> {})) {
+            var commands = connector.connect();
+            assertEquals(
+                    "it refuses commands: OOM",
+                    Outage.reason(assertThrows(RedisException.class, () -> commands.set("users:x", "s3cret"))));
+        }
+    }
+}
