@@ -15,7 +15,8 @@ class OutageTest {
     void without_redis_every_answer_that_needs_it_is_a_503_and_never_a_401() throws Exception {
         int port = EmbeddedRedis.freePort();
         var redis = EmbeddedRedis.startOn(port);
-        try (var app = Fixture.startOn(redis.url())) {
+        // a command that waited for the connection would wait longer than the client
+        try (var app = Fixture.startOn(redis.url(), "REDIS_TIMEOUT_MS", "60000")) {
             String name = Fixture.newName();
             String token = app.newToken(name);
             assertEquals(200, app.get("/health/ready", token).status());

@@ -104,9 +104,12 @@ final class RedisCluster implements AutoCloseable {
         return nodes.stream().limit(2).map(EmbeddedRedis::url).collect(Collectors.joining(","));
     }
 
-    /** Of 0, 1, 2; their replicas follow. */
-    EmbeddedRedis master(int i) {
-        return nodes.get(i);
+    /** Kills a master; returns when its replica is one and all slots are served. */
+    void failOver() throws InterruptedException {
+        nodes.getFirst().kill();
+        var replica = clients.get(MASTERS).connect().sync();
+        await(() -> replica.info("replication").contains("role:master")
+                && replica.clusterInfo().contains("cluster_state:ok"));
     }
 
     @Override

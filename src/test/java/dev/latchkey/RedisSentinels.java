@@ -7,6 +7,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
 /** A master, its replica, and three sentinels that watch them. */
@@ -32,23 +33,22 @@ final class RedisSentinels implements AutoCloseable {
                     "5000")));
         }
         for (EmbeddedRedis sentinel : started.sentinels) {
-            started.awaitQuorum(sentinel);
+            await(sentinel, seen -> "1".equals(seen.get("num-slaves")) && "2".equals(seen.get("num-other-sentinels")));
         }
         return started;
     }
 
-    private void awaitQuorum(EmbeddedRedis sentinel) throws InterruptedException {
+    private static void await(EmbeddedRedis sentinel, Predicate<Map<String, String>> expected)
+            throws InterruptedException {
         var deadline = Instant.now().plusSeconds(30);
         try (var client = RedisClient.create(RedisURI.create(sentinel.url()));
                 var connection = client.connectSentinel()) {
-            Map<String, String> seen;
-            do {
+            while (!expected.test(connection.sync().master("main"))) {
                 if (Instant.now().isAfter(deadline)) {
-                    throw new IllegalStateException("the sentinels do not find each other");
+                    throw new IllegalStateException("in vain");
                 }
                 Thread.sleep(20);
-                seen = connection.sync().master("main");
-            } while (!"1".equals(seen.get("num-slaves")) || !"2".equals(seen.get("num-other-sentinels")));
+            }
         }
     }
 
@@ -60,8 +60,12 @@ final class RedisSentinels implements AutoCloseable {
                 + "#main";
     }
 
-    EmbeddedRedis master() {
-        return master;
+    /** Kills the master; returns when all sentinels say that the replica is it. */
+    void failOver() throws InterruptedException {
+        master.kill();
+        for (EmbeddedRedis sentinel : sentinels) {
+            await(sentinel, seen -> Integer.toString(replica.port()).equals(seen.get("port")));
+        }
     }
 
     @Override

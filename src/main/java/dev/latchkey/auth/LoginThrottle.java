@@ -22,8 +22,7 @@ public final class LoginThrottle {
     private static final int MAX_PER_NAME_AND_NETWORK = 10;
     private static final Duration WINDOW = Duration.ofMinutes(15);
 
-    // A network beyond its limit adds no more names: it could else fill the memory with them. A hash that has no TTL
-    // gets
+    // A network beyond its limit adds no more names: it could else fill the memory with them. A hash without a TTL gets
     // one: it would else lock for ever.
     private static final String CHARGE = """
             local all = redis.call('HINCRBY', KEYS[1], 'all', 1)

@@ -18,9 +18,8 @@ import org.jspecify.annotations.Nullable;
  * and whatever stops half-way can be done again. Redis 7 has no TTL for a single field: an entry may outlive its token.
  */
 final class SessionIndex {
-    // The index lives as long as its youngest token, also after TOKEN_TTL was lowered. EXPIRE's own GT would do nothing
-    // on
-    // a key that has no TTL yet.
+    // The index lives as long as its youngest token, also after TOKEN_TTL was lowered. EXPIRE's own GT would do
+    // nothing on a key that has no TTL yet.
     private static final String ADD = """
             redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
             if redis.call('PTTL', KEYS[1]) < ARGV[3] * 1000 then redis.call('EXPIRE', KEYS[1], ARGV[3]) end

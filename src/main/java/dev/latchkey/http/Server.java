@@ -72,8 +72,7 @@ public final class Server {
         long deadline = System.nanoTime() + grace.toNanos();
         errorFilter.drain();
         Thread.sleep(lameDuck);
-        // refuses new connections, answers on those that are open, and waits by a count that a broken exchange leaves
-        // wrong
+        // refuses new connections, answers on open ones, and waits by a count that a broken exchange leaves wrong
         Thread stopping = Thread.ofVirtual().start(() -> server.stop(Integer.MAX_VALUE));
         boolean finished = errorFilter.awaitIdle(deadline - System.nanoTime());
         if (finished) {

@@ -29,8 +29,10 @@ final class Connector implements AutoCloseable {
     // commands that wait for an answer: with Lettuce's own 2^31 they would pile up behind a Redis that hangs
     private static final int QUEUE = 4096;
     private static final Duration STALL = Duration.ofSeconds(2);
+    static final Duration RECONNECT =
+            Duration.ofMillis(500); // at most: within a second of Redis being back, all is well
     private static final Duration TOPOLOGY_PERIOD = Duration.ofSeconds(15);
-    private static final Duration TOPOLOGY_PAUSE = Duration.ofSeconds(1); // of refreshes because of what went wrong
+    private static final Duration TOPOLOGY_PAUSE = Duration.ofMillis(500); // of refreshes because of what went wrong
 
     private final ClientResources resources;
     private final AbstractRedisClient client;
@@ -91,8 +93,7 @@ final class Connector implements AutoCloseable {
     private static ClientResources resources(Duration timeout) {
         Duration stall = timeout.compareTo(STALL) > 0 ? timeout : STALL;
         return ClientResources.builder()
-                .reconnectDelay(
-                        Delay.fullJitter(Duration.ofMillis(50), Duration.ofSeconds(1), 50, TimeUnit.MILLISECONDS))
+                .reconnectDelay(Delay.fullJitter(Duration.ofMillis(50), RECONNECT, 50, TimeUnit.MILLISECONDS))
                 .nettyCustomizer(new NettyCustomizer() {
                     @Override
                     public void afterChannelInitialized(Channel channel) {

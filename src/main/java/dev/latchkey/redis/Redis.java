@@ -23,7 +23,6 @@ import reactor.util.Loggers;
 public final class Redis implements AutoCloseable {
     private static final int RETRIES = 10;
     private static final int RETRY_MILLIS = 10;
-    private static final int MAX_PAUSE_MILLIS = 1000;
     // of each try to reconnect Lettuce would log a line; Outage says what there is to say
     private static final Logger LETTUCE = Logger.getLogger("io.lettuce");
 
@@ -87,7 +86,7 @@ public final class Redis implements AutoCloseable {
     private void connectForever() {
         try {
             do {
-                Thread.sleep(ThreadLocalRandom.current().nextInt(MAX_PAUSE_MILLIS));
+                Thread.sleep(ThreadLocalRandom.current().nextLong(Connector.RECONNECT.toMillis()));
             } while (!closed && !connected());
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
@@ -114,9 +113,8 @@ public final class Redis implements AutoCloseable {
                 return result;
             } catch (InvocationTargetException e) {
                 Throwable cause = Objects.requireNonNullElse(e.getCause(), e);
-                // A cluster's connection to a node is opened by the first command for it, which it rejects: it was
-                // never
-                // sent, and may be repeated.
+                // a cluster's connection to a node is opened by the first command for it, which it rejects: never sent,
+                // it may be repeated
                 if (!connector.isCluster() || i == RETRIES || !isRejected(cause)) {
                     outage.failed(cause);
                     throw cause;

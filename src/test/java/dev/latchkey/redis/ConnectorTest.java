@@ -1,0 +1,51 @@
+package dev.latchkey.redis;
+
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import dev.latchkey.BlackHole;
+import dev.latchkey.EmbeddedRedis;
+import io.lettuce.core.RedisException;
+import java.time.Duration;
+import java.time.Instant;
+import org.junit.jupiter.api.Test;
+
+class ConnectorTest {
+    @Test
+    void a_command_whose_answer_was_lost_is_not_sent_again() throws Exception {
+        try (var redis = EmbeddedRedis.start();
+                var proxy = new BlackHole(redis.port());
+                var direct = new Connector(redis.url(), false, Duration.ofSeconds(10), _ -> {});
+                var connector = new Connector(proxy.url(), false, Duration.ofSeconds(10), _ -> {})) {
+            var admin = direct.connect();
+            var commands = connector.connect();
+            proxy.swallowAnswers(true);
+            Thread cutting = Thread.ofVirtual().start(() -> {
+                while (!"1".equals(admin.get("counter"))) {
+                    Thread.onSpinWait();
+                }
+                assertDoesNotThrow(proxy::cut);
+            });
+            assertThrows(RedisException.class, () -> commands.incr("counter"));
+            cutting.join();
+            proxy.swallowAnswers(false);
+            awaitReconnected(commands::ping);
+            assertEquals("1", commands.get("counter"));
+        }
+    }
+
+    private static void awaitReconnected(Runnable command) {
+        var deadline = Instant.now().plusSeconds(20);
+        while (true) {
+            try {
+                command.run();
+                return;
+            } catch (RedisException e) {
+                if (Instant.now().isAfter(deadline)) {
+                    throw e;
+                }
+            }
+        }
+    }
+}
