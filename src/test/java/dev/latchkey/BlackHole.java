@@ -13,12 +13,12 @@ public final class BlackHole implements AutoCloseable {
     private final int target;
     private final Set<Link> links = ConcurrentHashMap.newKeySet();
     private volatile boolean swallowing;
-    private volatile boolean swallowingAnswers;
 
-    private final class Link {
+    private static final class Link {
         private final Socket client;
         private final Socket redis;
         private volatile boolean swallowed;
+        private volatile boolean answersSwallowed;
 
         Link(Socket client, Socket redis, boolean swallowed) {
             this.client = client;
@@ -33,7 +33,7 @@ public final class BlackHole implements AutoCloseable {
                 for (int n = from.getInputStream().read(buffer);
                         n >= 0;
                         n = from.getInputStream().read(buffer)) {
-                    if (!swallowed && !(swallowingAnswers && from.equals(redis))) {
+                    if (!swallowed && !(answersSwallowed && from.equals(redis))) {
                         to.getOutputStream().write(buffer, 0, n);
                     }
                 }
@@ -77,12 +77,12 @@ public final class BlackHole implements AutoCloseable {
         swallowing = false;
     }
 
-    /** Redis gets commands, and nobody its answers. */
-    public void swallowAnswers(boolean yes) {
-        swallowingAnswers = yes;
+    /** Redis gets the commands of the connections that there are, and nobody its answers. */
+    public void swallowAnswers() {
+        links.forEach(link -> link.answersSwallowed = true);
     }
 
-    /** Closes all connections. */
+    /** Closes all connections that there are. */
     public void cut() throws IOException {
         for (Link link : links) {
             link.client.close();
