@@ -22,8 +22,8 @@ RUN jlink --output /jre --no-header-files --no-man-pages --strip-java-debug-attr
 
 # The runtime needs glibc and nothing else: Temurin links zlib and libstdc++ statically, and TLS is in java.base.
 FROM gcr.io/distroless/base-nossl-debian13:nonroot
-# the JVM decodes the environment with it
-ENV LANG=C.UTF-8
+# LANG: the JVM decodes the environment with it. The lame duck: orchestrators take a moment to send requests elsewhere.
+ENV LANG=C.UTF-8 SHUTDOWN_LAME_DUCK_SECONDS=3
 COPY --from=build /jre /jre
 WORKDIR /app
 # least often changed first

@@ -14,7 +14,8 @@
  *       too; who registers a name next inherits nothing.
  *   <li>Passwords are kept as salted PBKDF2 hashes only; passwords, hashes and tokens are never logged. Guessing is
  *       limited by name and address.
- *   <li>Where Redis does not answer, the answer is 503, never 401 and never a guess.
+ *   <li>Where Redis does not answer, the answer is a fast 503, never 401 and never a guess, and no command is sent twice.
+ *   <li>What is in flight when the process is told to stop is finished.
  * </ul>
  *
  * <p>What is not: TLS (a reverse proxy's work), several factors, e-mail.

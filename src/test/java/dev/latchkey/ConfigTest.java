@@ -60,10 +60,16 @@ class ConfigTest {
                         "LOG_LEVEL",
                         "loud",
                         "LOGIN_THROTTLE",
-                        "no")));
+                        "no",
+                        "SHUTDOWN_GRACE_SECONDS",
+                        "5",
+                        "SHUTDOWN_LAME_DUCK_SECONDS",
+                        "5")));
         List<String> lines = String.valueOf(e.getMessage()).lines().toList();
-        assertEquals(8, lines.size(), lines::toString);
+        assertEquals(9, lines.size(), lines::toString);
         assertTrue(lines.contains("PORT must be a whole number from 0 to 65535, not '70000'"));
+        assertTrue(lines.contains(
+                "SHUTDOWN_LAME_DUCK_SECONDS must be less than SHUTDOWN_GRACE_SECONDS, which it is a part of"));
         assertTrue(lines.contains("TOKEN_STORAGE must be one of plain, hashed, not 'both'"));
         assertTrue(lines.contains("LOGIN_THROTTLE must be one of true, false, not 'no'"));
         assertTrue(lines.contains("LOG_LEVEL must be one of info, trace, debug, warning, error, not 'loud'"));

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.Test;
 
@@ -63,6 +64,21 @@ class OutageTest {
         assertEquals("application/problem+json", answer.header("Content-Type"));
         for (String inner : List.of("lettuce", "localhost", "connected", "Exception")) {
             assertFalse(answer.text().contains(inner), answer.text());
+        }
+    }
+
+    @Test
+    void however_many_probes_there_are_redis_sees_one_ping_in_500_ms() throws Exception {
+        try (var redis = EmbeddedRedis.start();
+                var app = Fixture.startOn(redis.url())) {
+            app.redis().configResetstat();
+            long start = System.nanoTime();
+            for (int i = 0; i < 200; i++) {
+                assertEquals(200, app.send("GET", "/health/ready", "").status());
+            }
+            long most = 1 + TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - start) / 500;
+            String pings = app.redis().info("commandstats").replaceAll("(?s).*cmdstat_ping:calls=(\\d+).*", "$1");
+            assertTrue(Integer.parseInt(pings) <= most, pings + " of at most " + most);
         }
     }
 
