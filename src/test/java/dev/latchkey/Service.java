@@ -52,7 +52,10 @@ final class Service extends TestClient {
 
     /** The same, as soon as its process runs. */
     static Service launch(String redisUrl, String... settings) throws IOException {
-        int port = EmbeddedRedis.freePort();
+        return launchOn(EmbeddedRedis.freePort(), redisUrl, settings);
+    }
+
+    static Service launchOn(int port, String redisUrl, String... settings) throws IOException {
         String[] own = {
             "PORT",
             Integer.toString(port),
@@ -94,10 +97,19 @@ final class Service extends TestClient {
 
     /** Stops it, in order; the lines that it has printed. */
     List<String> stop() throws InterruptedException {
+        terminate();
+        return awaitExit(0);
+    }
+
+    /** Sends SIGTERM, and does not wait. */
+    void terminate() {
         process.toHandle().destroy(); // the process's own destroy() would close the stream
+    }
+
+    List<String> awaitExit(int code) throws InterruptedException {
         assertTrue(process.waitFor(30, TimeUnit.SECONDS));
         reader.join();
-        assertEquals(0, process.exitValue(), lines::toString);
+        assertEquals(code, process.exitValue(), lines::toString);
         return lines;
     }
 
