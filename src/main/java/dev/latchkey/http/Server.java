@@ -12,14 +12,20 @@ import org.jspecify.annotations.Nullable;
 
 /** The JDK's HTTP server with a virtual thread a request, its limits set, and an orderly end. */
 public final class Server {
+    // A connection takes 21 KB of the heap when idle, 27 KB with half a request: connections alone never fill it.
+    private static final long HEAP_BYTES_PER_CONNECTION = 65_536;
+    private static final long CONNECTIONS =
+            Math.min(10_000, Runtime.getRuntime().maxMemory() / HEAP_BYTES_PER_CONNECTION);
+
     // read once, when the server's classes load; most defaults mean "no limit". What -D sets is left alone.
     private static final Map<String, String> LIMITS = Map.of(
             "sun.net.httpserver.maxReqTime", "10", // seconds for request line, headers and body: slowloris
             "sun.net.httpserver.maxRspTime", "30", // seconds for handler and write: a client that never reads
             "sun.net.httpserver.idleInterval", "75", // seconds; more than the usual 60 of a load balancer
             "sun.net.httpserver.clockTick", "1000", // milliseconds between looks at idle connections
-            "sun.net.httpserver.maxIdleConnections", "10000", // at 200 the 201st client is cut off after every answer
-            "jdk.httpserver.maxConnections", "10000",
+            "sun.net.httpserver.maxIdleConnections",
+                    Long.toString(CONNECTIONS), // 200: the 201st client is cut off after every answer
+            "jdk.httpserver.maxConnections", Long.toString(CONNECTIONS),
             "sun.net.httpserver.maxReqHeaders", "64",
             "sun.net.httpserver.maxReqHeaderSize", "16384", // bytes: request line, headers, 32 a header line
             "sun.net.httpserver.drainAmount", "1048576", // bytes read off, so that a client sees its 413 and no reset
