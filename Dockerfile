@@ -15,10 +15,10 @@ COPY src/main src/main
 RUN mvn -B -ntp -P '!format' package -DskipTests
 
 # The modules that our own code names, and those that the libraries' module descriptors require: java.naming and
-# jdk.unsupported for netty, java.xml for Jackson. What they use only where it is there (java.desktop, java.sql, jdk.jfr)
+# jdk.unsupported for netty, jdk.net for keep-alive, java.xml for Jackson. What they use only where it is there (java.desktop, java.sql, jdk.jfr)
 # stays out. Not compressed: that makes the download larger and the start slower.
 RUN jlink --output /jre --no-header-files --no-man-pages --strip-java-debug-attributes --add-modules \
-    "$(jdeps --no-recursive --ignore-missing-deps --print-module-deps target/latchkey/latchkey.jar),java.naming,java.xml,jdk.unsupported"
+    "$(jdeps --no-recursive --ignore-missing-deps --print-module-deps target/latchkey/latchkey.jar),java.naming,java.xml,jdk.net,jdk.unsupported"
 
 # The runtime needs glibc and nothing else: Temurin links zlib and libstdc++ statically, and TLS is in java.base.
 FROM gcr.io/distroless/base-nossl-debian13:nonroot

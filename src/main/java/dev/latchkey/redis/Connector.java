@@ -34,6 +34,14 @@ final class Connector implements AutoCloseable {
     private static final Duration TOPOLOGY_PERIOD = Duration.ofSeconds(15);
     private static final Duration TOPOLOGY_PAUSE = Duration.ofMillis(500); // of refreshes because of what went wrong
 
+    // finds an idle connection dead before a request has to: the StallGuard looks only at those that were written to
+    private static final SocketOptions.KeepAliveOptions KEEP_ALIVE = SocketOptions.KeepAliveOptions.builder()
+            .enable()
+            .idle(Duration.ofSeconds(5))
+            .interval(Duration.ofSeconds(1))
+            .count(3)
+            .build();
+
     private final ClientResources resources;
     private final AbstractRedisClient client;
     private final Supplier<RedisClusterCommands<String, String>> connection;
@@ -114,7 +122,7 @@ final class Connector implements AutoCloseable {
                 .timeoutOptions(TimeoutOptions.enabled(timeout))
                 .socketOptions(SocketOptions.builder()
                         .connectTimeout(timeout)
-                        .keepAlive(true)
+                        .keepAlive(KEEP_ALIVE)
                         .build())
                 .build();
     }
