@@ -1,8 +1,8 @@
 package dev.latchkey.http;
 
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -20,7 +20,7 @@ public final class Fields {
     private final String source;
     private final Map<String, Optional<String>> values = new LinkedHashMap<>(); // empty: there, but not a string
     private final Set<String> known = new HashSet<>();
-    private final List<Problem.Fault> faults = new ArrayList<>();
+    private final Set<Problem.Fault> faults = new LinkedHashSet<>(); // a field given a thousand times is one fault
 
     Fields(String source) {
         this.source = source;
@@ -83,7 +83,7 @@ public final class Fields {
             }
         }
         if (!faults.isEmpty()) {
-            throw new Problem("The " + source + " does not validate.", faults);
+            throw new Problem("The " + source + " does not validate.", List.copyOf(faults));
         }
     }
 }

@@ -64,8 +64,8 @@ class JsonTest {
 
     @Test
     void all_faults_are_reported_at_once() throws Exception {
-        var fields = Json.fields(
-                "{\"a\":1,\"b\":\"x\",\"b\":\"y\",\"c\":\"z\",\"d\":{\"e\":[]}}".getBytes(StandardCharsets.UTF_8));
+        var fields = Json.fields("{\"a\":1,\"b\":\"x\",\"b\":\"y\",\"b\":\"z\",\"c\":\"z\",\"d\":{\"e\":[]}}"
+                .getBytes(StandardCharsets.UTF_8));
         fields.required("a", Function.identity());
         fields.required("b", Integer::valueOf);
         fields.optional("d", Function.identity());
