@@ -33,16 +33,19 @@ public final class Main {
             Config config = Config.from(environment);
             logs.configure(config.logFormat(), config.logLevel());
             var app = App.start(config);
+            // not a constant: a logger made before Logs would bring the JDK's own set-up
+            var log = System.getLogger("latchkey.main");
             Runtime.getRuntime()
                     .addShutdownHook(Thread.ofPlatform().name("stop").unstarted(() -> {
+                        log.log(System.Logger.Level.INFO, "stopping");
                         boolean finished = app.stop();
+                        log.log(System.Logger.Level.INFO, "stopped", "finished", finished);
                         logs.flush();
                         if (finished) {
                             Runtime.getRuntime().halt(0); // else the JVM ends with the signal's number
                         }
                     }));
-            // not a constant: a logger made before Logs would bring the JDK's own set-up
-            System.getLogger("latchkey.main").log(System.Logger.Level.INFO, "listening", "port", app.port());
+            log.log(System.Logger.Level.INFO, "listening", "port", app.port());
             logs.flush();
             return app;
         } catch (Config.Invalid e) {
