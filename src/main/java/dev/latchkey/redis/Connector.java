@@ -6,7 +6,7 @@ import io.lettuce.core.ClientOptions.DisconnectedBehavior;
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisURI;
 import io.lettuce.core.SocketOptions;
-import io.lettuce.core.TimeoutOptions;
+import io.lettuce.core.api.StatefulConnection;
 import io.lettuce.core.cluster.ClusterClientOptions;
 import io.lettuce.core.cluster.ClusterTopologyRefreshOptions;
 import io.lettuce.core.cluster.RedisClusterClient;
@@ -16,7 +16,12 @@ import io.lettuce.core.resource.ClientResources;
 import io.lettuce.core.resource.Delay;
 import io.lettuce.core.resource.NettyCustomizer;
 import io.netty.channel.Channel;
+import io.netty.channel.socket.nio.NioDatagramChannel;
+import io.netty.channel.socket.nio.NioSocketChannel;
 import io.netty.handler.flush.FlushConsolidationHandler;
+import io.netty.resolver.dns.DnsAddressResolverGroup;
+import io.netty.resolver.dns.DnsNameResolverBuilder;
+import io.netty.resolver.dns.NoopDnsCache;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
@@ -68,12 +73,12 @@ final class Connector implements AutoCloseable {
                             .build())
                     .build());
             client = clusterClient;
-            connection = () -> clusterClient.connect().sync();
+            connection = () -> untimed(clusterClient.connect()).sync();
         } else {
             var single = RedisClient.create(resources, uris.getFirst());
             single.setOptions(options);
             client = single;
-            connection = () -> single.connect().sync();
+            connection = () -> untimed(single.connect()).sync();
         }
     }
 
@@ -102,13 +107,21 @@ final class Connector implements AutoCloseable {
         Duration stall = timeout.compareTo(STALL) > 0 ? timeout : STALL;
         return ClientResources.builder()
                 .reconnectDelay(Delay.fullJitter(Duration.ofMillis(50), RECONNECT, 50, TimeUnit.MILLISECONDS))
+                // asks at each connect: Docker's DNS lets its answers be kept for 10 minutes, and a Redis that has
+                // moved
+                // would be missed for as long
+                .addressResolverGroup(new DnsAddressResolverGroup(new DnsNameResolverBuilder()
+                        .datagramChannelType(NioDatagramChannel.class)
+                        .socketChannelType(NioSocketChannel.class)
+                        .resolveCache(NoopDnsCache.INSTANCE)))
                 .nettyCustomizer(new NettyCustomizer() {
                     @Override
                     public void afterChannelInitialized(Channel channel) {
                         // concurrent requests share a system call: +19 % requests/s in a prototype
                         channel.pipeline()
                                 .addFirst(new StallGuard(stall))
-                                .addFirst(new FlushConsolidationHandler(256, true));
+                                .addFirst(new FlushConsolidationHandler(256, true))
+                                .addLast(new CommandTimeouts(timeout));
                     }
                 })
                 .build();
@@ -119,12 +132,17 @@ final class Connector implements AutoCloseable {
                 // never replay a command after a reconnect: a DEL or SET NX that was executed twice would lie
                 .disconnectedBehavior(DisconnectedBehavior.REJECT_COMMANDS)
                 .requestQueueSize(QUEUE)
-                .timeoutOptions(TimeoutOptions.enabled(timeout))
                 .socketOptions(SocketOptions.builder()
                         .connectTimeout(timeout)
                         .keepAlive(KEEP_ALIVE)
                         .build())
                 .build();
+    }
+
+    // CommandTimeouts ends each wait: with a time of its own each would set a timer
+    private static <C extends StatefulConnection<String, String>> C untimed(C connection) {
+        connection.setTimeout(Duration.ZERO);
+        return connection;
     }
 
     /** @throws io.lettuce.core.RedisException where Redis cannot be reached */

@@ -2,12 +2,13 @@ package dev.latchkey.redis;
 
 import io.lettuce.core.RedisCommandExecutionException;
 import io.lettuce.core.RedisCommandTimeoutException;
+import io.lettuce.core.RedisConnectionException;
 import java.net.ConnectException;
 import java.net.UnknownHostException;
+import java.time.Duration;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.stream.Stream;
 import javax.net.ssl.SSLException;
@@ -15,14 +16,20 @@ import javax.net.ssl.SSLException;
 /** Says that Redis fails, once for each reason, and when it works again; nothing for each command. */
 final class Outage {
     private static final System.Logger LOG = System.getLogger("latchkey.redis");
-    private static final long CALM_NANOS = TimeUnit.SECONDS.toNanos(1); // without a failure: then it is over
-
     private static final String LOST = "the connection is lost";
+    private static final String CLOSED = "it closes connections: check the scheme of REDIS_URL, it may want TLS";
 
     private final Set<String> reasons = ConcurrentHashMap.newKeySet();
     private final LongAdder failures = new LongAdder();
+    private final long calmNanos;
     private volatile boolean failing;
+    private volatile boolean worked;
     private volatile long lastFailure;
+
+    /** @param calm without a failure: then it is over */
+    Outage(Duration calm) {
+        calmNanos = calm.toNanos();
+    }
 
     /** A command failed. */
     void failed(Throwable e) {
@@ -35,6 +42,9 @@ final class Outage {
         lastFailure = System.nanoTime();
         failing = true;
         String reason = reason(e);
+        if (worked && reason.equals(CLOSED)) {
+            reason = LOST;
+        }
         boolean more = !reason.equals(LOST) || reasons.isEmpty(); // what is lost was lost for a reason
         if (more && reasons.add(reason)) {
             LOG.log(System.Logger.Level.WARNING, "Redis fails", "reason", reason);
@@ -43,7 +53,10 @@ final class Outage {
 
     /** A command succeeded. */
     void succeeded() {
-        if (failing && System.nanoTime() - lastFailure > CALM_NANOS) {
+        if (!worked) {
+            worked = true;
+        }
+        if (failing && System.nanoTime() - lastFailure > calmNanos) {
             recovered();
         }
     }
@@ -72,12 +85,12 @@ final class Outage {
         } else if (has(causes, SSLException.class)) {
             return "TLS failed: check the scheme of REDIS_URL, and its certificate";
         } else if (said.contains("Connection reset") || said.contains("closed prematurely")) {
-            return "it closes connections: check the scheme of REDIS_URL, it may want TLS";
+            return CLOSED;
         } else if (has(causes, UnknownHostException.class)) {
             return "there is no such host: check REDIS_URL";
         } else if (has(causes, ConnectException.class)) {
             return "nobody listens there: start it, or check REDIS_URL";
-        } else if (said.contains("initialization timed out")) {
+        } else if (has(causes, RedisConnectionException.class) && has(causes, RedisCommandTimeoutException.class)) {
             return "it takes the connection and says nothing: it hangs, or check the scheme of REDIS_URL";
         } else if (has(causes, RedisCommandTimeoutException.class) || said.contains("timed out")) {
             return "no answer within REDIS_TIMEOUT_MS";

@@ -36,12 +36,16 @@ public final class Redis implements AutoCloseable {
     }
 
     private final Connector connector;
-    private final Outage outage = new Outage();
+    private final Outage outage;
     private final RedisClusterCommands<String, String> commands;
     private volatile @Nullable RedisClusterCommands<String, String> connection;
     private volatile boolean closed;
 
     private Redis(String url, boolean cluster, Duration timeout) {
+        // longer than a failing try to connect and the pause before it: of a cluster one node may be gone for long
+        // while
+        // the others answer
+        outage = new Outage(timeout.plus(Connector.RECONNECT.multipliedBy(2)));
         connector = new Connector(url, cluster, timeout, outage::unreachable);
         commands = proxy();
         if (!connected()) {
