@@ -36,3 +36,11 @@ if ! command -v mvn >/dev/null; then
 fi
 # Maven's own libraries call what JDK 25 warns of: nothing that a user of this project could mend
 export MAVEN_OPTS="${MAVEN_OPTS:-} --sun-misc-unsafe-memory-access=allow --enable-native-access=ALL-UNNAMED"
+
+# the jar, lib/ and the test classes; nothing where nothing has changed since
+build() {
+  if [ ! -e target/built ] || [ -n "$(find pom.xml .mvn src -newer target/built -print -quit)" ]; then
+    mvn -q -B package -DskipTests
+    touch target/built
+  fi
+}
