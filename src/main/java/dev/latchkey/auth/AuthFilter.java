@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Stands before every guarded handler: one bearer token (RFC 6750 §2.1) in, the caller's identity out, or a 401. */
 public final class AuthFilter extends Filter {
-    private static final String SCHEME = "bearer ";
+    private static final String SCHEME = "bearer";
 
     private final TokenStore tokens;
 
@@ -53,10 +53,15 @@ public final class AuthFilter extends Filter {
         }
         // of two, a proxy in front may have looked at the other
         String header = headers.size() == 1 ? headers.getFirst() : SCHEME;
-        if (!(header + " ").regionMatches(true, 0, SCHEME, 0, SCHEME.length())) {
+        int start = SCHEME.length();
+        boolean alone = header.length() == start; // no token at all: an invalid one
+        if (!header.regionMatches(true, 0, SCHEME, 0, start) || !(alone || header.charAt(start) == ' ')) {
             throw unauthorized("This needs a token of the Bearer scheme.", "");
         }
-        return header.substring(SCHEME.length() - 1).replaceFirst("^ +", "");
+        while (start < header.length() && header.charAt(start) == ' ') {
+            start++;
+        }
+        return header.substring(start);
     }
 
     /** For a token that is unknown, expired or revoked: which of them is nobody's business. */

@@ -3,9 +3,11 @@ package dev.latchkey.redis;
 import io.lettuce.core.AbstractRedisClient;
 import io.lettuce.core.ClientOptions;
 import io.lettuce.core.ClientOptions.DisconnectedBehavior;
+import io.lettuce.core.MaintNotificationsConfig;
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisURI;
 import io.lettuce.core.SocketOptions;
+import io.lettuce.core.TimeoutOptions;
 import io.lettuce.core.api.StatefulConnection;
 import io.lettuce.core.cluster.ClusterClientOptions;
 import io.lettuce.core.cluster.ClusterTopologyRefreshOptions;
@@ -132,6 +134,10 @@ final class Connector implements AutoCloseable {
                 // never replay a command after a reconnect: a DEL or SET NX that was executed twice would lie
                 .disconnectedBehavior(DisconnectedBehavior.REJECT_COMMANDS)
                 .requestQueueSize(QUEUE)
+                // CommandTimeouts does it
+                .timeoutOptions(TimeoutOptions.builder().timeoutCommands(false).build())
+                // an addition of Redis Enterprise: each command would pass through one object more
+                .maintNotificationsConfig(MaintNotificationsConfig.disabled())
                 .socketOptions(SocketOptions.builder()
                         .connectTimeout(timeout)
                         .keepAlive(KEEP_ALIVE)
