@@ -109,9 +109,8 @@ final class Connector implements AutoCloseable {
         Duration stall = timeout.compareTo(STALL) > 0 ? timeout : STALL;
         return ClientResources.builder()
                 .reconnectDelay(Delay.fullJitter(Duration.ofMillis(50), RECONNECT, 50, TimeUnit.MILLISECONDS))
-                // asks at each connect: Docker's DNS lets its answers be kept for 10 minutes, and a Redis that has
-                // moved
-                // would be missed for as long
+                // asks at each connect: Docker's DNS lets an answer be kept for 10 minutes, so long a Redis that has
+                // moved would be missed
                 .addressResolverGroup(new DnsAddressResolverGroup(new DnsNameResolverBuilder()
                         .datagramChannelType(NioDatagramChannel.class)
                         .socketChannelType(NioSocketChannel.class)
