@@ -172,7 +172,8 @@ final class Load {
             long start = System.nanoTime();
             var answer = service.send(method, path, body, headers);
             String what = method + " " + path.replaceAll("[0-9a-f-]{36}", "{id}");
-            requests.add(new Request(what, answer.status(), start, System.nanoTime()));
+            String why = answer.status() == 503 ? " " + answer.text() : "";
+            requests.add(new Request(what + why, answer.status(), start, System.nanoTime()));
             if (answer.status() == expected) {
                 successes.incrementAndGet();
             } else if (answer.status() != 503) {

@@ -113,8 +113,10 @@ class OutageTest {
                     app.get("/api/auth/verify", "d6ad7dae-c147-4513-a58b-2a2516cff3b7");
                     return app.printed("Redis works again").size() == 1;
                 });
+                app.stop(); // before Redis: else it is an outage again
             }
-            var lines = app.stop();
+            var lines = app.printed("");
+            assertTrue(app.printed("Redis works again").getFirst().matches(".* failedCommands=[1-9][0-9]*"));
             assertEquals(
                     1,
                     lines.stream().filter(line -> line.contains("Redis fails")).count(),

@@ -109,7 +109,9 @@ public final class Redis implements AutoCloseable {
         for (int i = 0; ; i++) {
             var target = connection;
             if (target == null) {
-                throw new RedisConnectionException("not connected yet");
+                var absent = new RedisConnectionException("not connected yet");
+                outage.failed(absent);
+                throw absent;
             }
             try {
                 Object result = method.invoke(target, arguments);
