@@ -40,7 +40,6 @@ export MAVEN_OPTS="${MAVEN_OPTS:-} --sun-misc-unsafe-memory-access=allow --enabl
 # the jar, lib/ and the test classes; nothing where nothing has changed since
 build() {
   if [ ! -e target/built ] || [ -n "$(find pom.xml .mvn src -newer target/built -print -quit)" ]; then
-    mvn -q -B package -DskipTests
-    touch target/built
+    mvn -q -B package -DskipTests && touch target/built
   fi
 }
