@@ -4,10 +4,12 @@ import dev.latchkey.http.Json;
 import io.lettuce.core.KeyValue;
 import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
+import io.lettuce.core.output.KeyStreamingChannel;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.TreeMap;
+import java.util.PriorityQueue;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -36,6 +38,34 @@ final class TodoStore {
      */
     record Page(List<Todo> todos, int total, @Nullable String next) {}
 
+    /** Counts ids, and keeps the first few behind one: a thousand in memory for each request cost more than all the rest. */
+    private static final class Selection implements KeyStreamingChannel<String> {
+        private final String after;
+        private final int size;
+        private final PriorityQueue<String> first = new PriorityQueue<>(Comparator.reverseOrder());
+        private int total;
+
+        Selection(String after, int size) {
+            this.after = after;
+            this.size = size;
+        }
+
+        @Override
+        public void onKey(String id) {
+            total++;
+            if (id.compareTo(after) > 0 && (first.size() < size || id.compareTo(first.element()) < 0)) {
+                first.add(id);
+                if (first.size() > size) {
+                    first.remove();
+                }
+            }
+        }
+
+        List<String> ids() {
+            return first.stream().sorted().toList();
+        }
+    }
+
     /** @param max todos a user may have */
     TodoStore(RedisClusterCommands<String, String> redis, int max) {
         this.redis = redis;
@@ -59,15 +89,17 @@ final class TodoStore {
      */
     Page list(String owner, Optional<Todo.Status> status, int limit, String after) {
         String key = key(owner);
-        var ids = new TreeMap<String, String>();
+        var selection = new Selection(after, limit + 1);
         if (status.isPresent()) {
-            ids.putAll(redis.hgetall(key));
-            ids.values().removeIf(json -> !parse(json).status().equals(status.get()));
+            redis.hgetall(key).forEach((id, json) -> {
+                if (parse(json).status().equals(status.get())) {
+                    selection.onKey(id);
+                }
+            });
         } else {
-            redis.hkeys(key).forEach(id -> ids.put(id, ""));
+            redis.hkeys(selection, key);
         }
-        List<String> page =
-                ids.tailMap(after, false).keySet().stream().limit(limit + 1L).toList();
+        List<String> page = selection.ids();
         boolean more = page.size() > limit;
         List<String> wanted = more ? page.subList(0, limit) : page;
         List<Todo> todos = wanted.isEmpty()
@@ -76,7 +108,7 @@ final class TodoStore {
                         .filter(KeyValue::hasValue) // deleted meanwhile
                         .map(found -> parse(found.getValue()))
                         .toList();
-        return new Page(todos, ids.size(), more ? wanted.getLast() : null);
+        return new Page(todos, selection.total, more ? wanted.getLast() : null);
     }
 
     /**
