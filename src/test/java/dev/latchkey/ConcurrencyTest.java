@@ -125,10 +125,10 @@ class ConcurrencyTest extends BothStorages {
     /** A hash on a virtual thread would hold a core: then no check is answered before the flood is over. */
     @Test
     void a_flood_of_logins_is_turned_away_and_stops_no_token_check() throws Exception {
-        try (var costly = Fixture.start("PBKDF2_ITERATIONS", "600000")) {
+        try (var costly = Fixture.start("PBKDF2_ITERATIONS", "5000000")) {
             String name = Fixture.newName();
             String token = costly.newToken(name);
-            int flood = Runtime.getRuntime().availableProcessors() * 17 + 16;
+            int flood = Runtime.getRuntime().availableProcessors() * 8 + 16;
             var logins =
                     new FutureTask<>(() -> Fixture.concurrently(flood, () -> costly.login(name, Fixture.PASSWORD)));
             Thread.startVirtualThread(logins);
@@ -139,7 +139,7 @@ class ConcurrencyTest extends BothStorages {
             }
             var answers = logins.get();
             var busy = answers.stream().filter(answer -> answer.status() == 503).toList();
-            assertTrue(!busy.isEmpty(), "the queue was never full");
+            assertTrue(!busy.isEmpty(), "nobody waited too long");
             assertEquals("1", busy.getFirst().header("Retry-After"));
             assertTrue(answers.stream().anyMatch(answer -> answer.status() == 200), "nobody got in");
             assertTrue(checked > 10, "checks while logins were waiting: " + checked);

@@ -222,10 +222,10 @@ class ThrottleTest {
 
     /** 503 says "try again": whoever does must not be told that it was too often. */
     @Test
-    void a_login_that_found_the_queue_full_is_not_charged() throws Exception {
+    void a_login_that_waited_too_long_for_its_hash_is_not_charged() throws Exception {
         try (var costly =
-                Fixture.start("LOGIN_THROTTLE", "true", "TRUSTED_PROXY_HOPS", "1", "PBKDF2_ITERATIONS", "600000")) {
-            int flood = Runtime.getRuntime().availableProcessors() * 17 + 16;
+                Fixture.start("LOGIN_THROTTLE", "true", "TRUSTED_PROXY_HOPS", "1", "PBKDF2_ITERATIONS", "5000000")) {
+            int flood = Runtime.getRuntime().availableProcessors() * 8 + 16;
             var turn = new AtomicInteger();
             List<Integer> statuses = Fixture.concurrently(flood, () -> {
                 String name = Fixture.newName() + turn.incrementAndGet();
@@ -238,7 +238,7 @@ class ThrottleTest {
                         .status();
             });
             long hashed = statuses.stream().filter(status -> status == 401).count();
-            assertTrue(hashed < flood, "the queue was never full");
+            assertTrue(hashed < flood, "nobody waited too long");
             assertEquals(Long.toString(hashed), count(address));
             var counts = app.redis().hvals(key(address)).stream()
                             .mapToInt(Integer::parseInt)

@@ -5,11 +5,11 @@ import java.security.MessageDigest;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.Base64;
-import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 import javax.crypto.SecretKeyFactory;
@@ -19,8 +19,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * PBKDF2-HMAC-SHA256 (RFC 8018 §5.2) as PHC strings {@code $pbkdf2-sha256$i=600000$SALT$KEY}, Base64 without padding.
  *
- * <p>Runs on platform threads of its own behind a bounded queue. A hash is some 150 ms of pure CPU and virtual threads are
- * not time-sliced: on them, as many logins as there are cores would stop every token check.
+ * <p>Runs on platform threads of its own. A hash is some 150 ms of pure CPU and virtual threads are not time-sliced: on
+ * them, as many logins as there are cores would stop every token check. Who has not got one of those threads in time is
+ * refused, and not before: clients that are refused at once ask again at once, and cost the token checks more than the
+ * hashes do.
  */
 public final class PasswordHasher implements AutoCloseable {
     /** A stored count beyond this is refused, not run: whoever can write one record could else stall every login. */
@@ -35,8 +37,10 @@ public final class PasswordHasher implements AutoCloseable {
     private static final Base64.Encoder BASE64 = Base64.getEncoder().withoutPadding();
 
     private final int iterations;
+    private final Duration maxWait;
     private final SecureRandom random = new SecureRandom();
-    private final ThreadPoolExecutor pool;
+    private final ExecutorService pool;
+    private final Semaphore turns; // one a thread, in the order in which they were asked for
     private final String dummy;
 
     /** More passwords wait to be hashed than can be in good time: try again later. */
@@ -44,34 +48,30 @@ public final class PasswordHasher implements AutoCloseable {
         private static final long serialVersionUID = 1;
 
         BusyException() {
-            super("the queue of password hashes is full", null, false, false);
+            super("too many passwords wait to be hashed", null, false, false);
         }
     }
 
     /**
      * @param iterations of new hashes
      * @param threads that hash at the same time
-     * @param queue hashes that may wait for one of them
+     * @param maxWait for one of them
      */
-    public PasswordHasher(int iterations, int threads, int queue) {
+    PasswordHasher(int iterations, int threads, Duration maxWait) {
         this.iterations = iterations;
-        pool = new ThreadPoolExecutor(
-                threads,
-                threads,
-                0,
-                TimeUnit.SECONDS,
-                new ArrayBlockingQueue<>(queue),
-                Thread.ofPlatform().daemon().name("password-hash-", 0).factory());
+        this.maxWait = maxWait;
+        pool = Executors.newFixedThreadPool(
+                threads, Thread.ofPlatform().daemon().name("password-hash-", 0).factory());
+        turns = new Semaphore(threads, true);
         dummy = phc(new byte[SALT_BYTES], new byte[KEY_BITS / 8]);
     }
 
-    /** With all cores but one, and 16 places in the queue for each. */
+    /** With all cores but one. */
     public static PasswordHasher create(int iterations) {
-        int threads = Math.max(1, Runtime.getRuntime().availableProcessors() - 1);
-        return new PasswordHasher(iterations, threads, 16 * threads);
+        return new PasswordHasher(iterations, Math.max(1, Runtime.getRuntime().availableProcessors() - 1), MAX_WAIT);
     }
 
-    /** @throws BusyException where it would have to wait too long */
+    /** @throws BusyException where it has waited too long */
     public String hash(String password) {
         byte[] salt = new byte[SALT_BYTES];
         random.nextBytes(salt);
@@ -88,7 +88,7 @@ public final class PasswordHasher implements AutoCloseable {
      * Whether it is the password of that hash. Costs no less where {@code phc} is null, for a user who does not exist, or is
      * not a hash to be run, or has fewer iterations: so that nobody can tell by the clock which names exist.
      *
-     * @throws BusyException where it would have to wait too long
+     * @throws BusyException where it has waited too long
      */
     public boolean verify(String password, @Nullable String phc) {
         var parts = PHC.matcher(phc == null ? "" : phc);
@@ -110,11 +110,7 @@ public final class PasswordHasher implements AutoCloseable {
     }
 
     private byte[] derive(String password, byte[] salt, int count) {
-        long submitted = System.nanoTime();
         return run(() -> {
-            if (System.nanoTime() - submitted > MAX_WAIT.toNanos()) {
-                throw new BusyException();
-            }
             if (count < iterations) {
                 pbkdf2(password, salt, iterations - count, KEY_BITS); // only the time it takes is wanted
             }
@@ -124,11 +120,16 @@ public final class PasswordHasher implements AutoCloseable {
 
     private byte[] run(Callable<byte[]> task) {
         try {
-            return pool.submit(task).get();
-        } catch (RejectedExecutionException _) {
-            throw new BusyException();
+            if (!turns.tryAcquire(maxWait.toMillis(), TimeUnit.MILLISECONDS)) {
+                throw new BusyException();
+            }
+            try {
+                return pool.submit(task).get();
+            } finally {
+                turns.release();
+            }
         } catch (ExecutionException e) {
-            throw e.getCause() instanceof BusyException busy ? busy : new IllegalStateException(e.getCause());
+            throw new IllegalStateException(e.getCause());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IllegalStateException(e);
