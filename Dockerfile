@@ -20,18 +20,39 @@ RUN mvn -B -ntp -P '!format' package -DskipTests
 RUN jlink --output /jre --no-header-files --no-man-pages --strip-java-debug-attributes --add-modules \
     "$(jdeps --no-recursive --ignore-missing-deps --print-module-deps target/latchkey/latchkey.jar),java.naming,java.xml,jdk.net,jdk.unsupported"
 
+# An archive of the JDK's and the libraries' classes, as a run that uses every route loads them: it halves the time to start.
+# Without our own, which stand last on the class path, it is the same byte for byte after a change of the code, whose layer
+# is then the jar. (An AOT cache starts hardly faster, is never the same twice, and would be shipped with each change.)
+# It holds for paths, sizes and times of change: so all is where the final image has it, and of one time.
+COPY src/test/java/dev/latchkey training/dev/latchkey
+RUN mkdir /app && cp -r target/latchkey/. /app \
+ && libraries=$(ls -d /app/lib/*.jar | paste -sd:) && echo "-cp $libraries:/app/latchkey.jar" >/app/lib/classpath \
+ && find /app /jre -exec touch -h -d 2026-01-01T00:00:00Z {} + \
+ && javac -d trained -cp "$(cat target/test.classpath)" training/dev/latchkey/*.java \
+ && java -cp "trained:$(cat target/test.classpath)" dev.latchkey.TrainingRun \
+    /jre/bin/java -XX:+UseSerialGC -XX:DumpLoadedClassList=loaded @/app/lib/classpath dev.latchkey.Main \
+ && grep -v -e '^#' -e '^@cp' -e dev/latchkey loaded | sed 's/ id: .*//' | sort -u >classes \
+ && /jre/bin/java -XX:+UseSerialGC -Xlog:cds*=error -Xshare:dump -XX:SharedClassListFile=classes -XX:SharedArchiveFile=/app/lib.jsa -cp "$libraries" \
+ && touch -d 2026-01-01T00:00:00Z /app/lib.jsa /app
+
 # The runtime needs glibc and nothing else: Temurin links zlib and libstdc++ statically, and TLS is in java.base.
 FROM gcr.io/distroless/base-nossl-debian13:nonroot
 # LANG: the JVM decodes the environment with it. The lame duck: orchestrators take a moment to send requests elsewhere.
-ENV LANG=C.UTF-8 SHUTDOWN_LAME_DUCK_SECONDS=3
+# MALLOC: what the compiler's threads have freed goes back to the system.
+ENV LANG=C.UTF-8 SHUTDOWN_LAME_DUCK_SECONDS=3 MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=131072
 COPY --from=build /jre /jre
 WORKDIR /app
 # least often changed first
-COPY --from=build /build/target/latchkey/lib lib
-COPY --from=build /build/target/latchkey/latchkey.jar .
+COPY --from=build /app/lib lib
+COPY --from=build /app/lib.jsa .
+COPY --from=build /app/latchkey.jar .
+# an archive that does not fit only makes the start slower: here it fails the build
+RUN ["/jre/bin/java", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:SharedArchiveFile=/app/lib.jsa", "-Xshare:on", "@/app/lib/classpath", "-version"]
 # by number: Kubernetes cannot tell that a name is not root's
 USER 65532:65532
 EXPOSE 8080
 HEALTHCHECK --interval=15s --timeout=5s --start-period=15s --retries=3 \
-    CMD ["/jre/bin/java", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-jar", "/app/latchkey.jar", "--health"]
-ENTRYPOINT ["/jre/bin/java", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:MaxRAMPercentage=50", "-XX:+ExitOnOutOfMemoryError", "-jar", "latchkey.jar"]
+    CMD ["/jre/bin/java", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1", "-XX:SharedArchiveFile=/app/lib.jsa", "@/app/lib/classpath", "dev.latchkey.Main", "--health"]
+ENTRYPOINT ["/jre/bin/java", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError", "-XX:SharedArchiveFile=/app/lib.jsa", "@/app/lib/classpath"]
+# The heap has its size at once: one that grows has too small a young generation, and fills up with what died young.
+CMD ["-Xms64m", "-Xmx64m", "dev.latchkey.Main"]
