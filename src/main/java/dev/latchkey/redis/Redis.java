@@ -10,6 +10,7 @@ import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
 import java.time.Duration;
 import java.util.Objects;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.logging.Level;
 import java.util.logging.Logger;
@@ -38,23 +39,23 @@ public final class Redis implements AutoCloseable {
     private final Connector connector;
     private final Outage outage;
     private final RedisClusterCommands<String, String> commands;
+    private final CountDownLatch tried = new CountDownLatch(1);
     private volatile @Nullable RedisClusterCommands<String, String> connection;
     private volatile boolean closed;
 
     private Redis(String url, boolean cluster, Duration timeout) {
-        // longer than a failing try to connect and the pause before it: of a cluster one node may be gone for long
-        // while
-        // the others answer
+        // longer than a failing try to connect and the pause before it: of a cluster one node may be gone
+        // for long, and the others answer
         outage = new Outage(timeout.plus(Connector.RECONNECT.multipliedBy(2)));
         connector = new Connector(url, cluster, timeout, outage::unreachable);
         commands = proxy();
-        if (!connected()) {
-            Thread.ofVirtual().name("redis-connect").start(this::connectForever);
-        }
+        // on a core of its own: it takes half of the time to start
+        Thread.ofPlatform().daemon().name("redis-connect").start(this::connect);
     }
 
     /**
-     * Connects; where that fails, goes on trying, and every command fails meanwhile.
+     * Begins to connect. The first commands wait for what comes of it; where it fails, it goes on trying, and every
+     * command fails meanwhile.
      *
      * @param url checked before by {@link #checkUrl}
      * @param cluster whether {@code url} is a node of a cluster; several URLs are in any case
@@ -80,20 +81,25 @@ public final class Redis implements AutoCloseable {
             Durability.check(opened);
             connection = opened;
             return true;
-        } catch (RedisException e) {
-            outage.unreachable(e);
+        } catch (RuntimeException e) { // not a RedisException alone: closed in the midst of it, it throws others
+            if (!closed) {
+                outage.unreachable(e);
+            }
             return false;
         }
     }
 
     // Lettuce reconnects by itself, but not before it has been connected once
-    private void connectForever() {
+    private void connect() {
         try {
-            do {
+            while (!closed && !connected()) {
+                tried.countDown();
                 Thread.sleep(ThreadLocalRandom.current().nextLong(Connector.RECONNECT.toMillis()));
-            } while (!closed && !connected());
+            }
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
+        } finally {
+            tried.countDown();
         }
     }
 
@@ -108,6 +114,10 @@ public final class Redis implements AutoCloseable {
     private @Nullable Object invoke(Method method, Object @Nullable [] arguments) throws Throwable {
         for (int i = 0; ; i++) {
             var target = connection;
+            if (target == null) {
+                tried.await();
+                target = connection;
+            }
             if (target == null) {
                 var absent = new RedisConnectionException("not connected yet");
                 outage.failed(absent);
