@@ -28,7 +28,7 @@ class ArchitectureTest {
             Map.entry("auth", JDK + INNER + "|javax\\.crypto\\..*" + HTTP + COMMANDS),
             Map.entry("auth/AuthFilter.java", JDK + HTTP + "|com\\.sun\\.net\\.httpserver\\..*"),
             Map.entry("auth/AuthRoutes.java", JDK + HTTP + INNER),
-            Map.entry("todos", JDK + HTTP + COMMANDS),
+            Map.entry("todos", JDK + HTTP + COMMANDS + "|io\\.lettuce\\.core\\.output\\.KeyStreamingChannel"),
             Map.entry("ops", JDK + HTTP + COMMANDS),
             Map.entry(
                     "redis",

@@ -149,9 +149,8 @@ public final class TokenStore {
         return revoked;
     }
 
-    // As many as are too many: those whose token has expired, then the oldest. Never the one just opened, though
-    // another
-    // instance's clock be ahead.
+    // As many as are too many: those whose token has expired, then the oldest. Never the one just
+    // opened, though another instance's clock be ahead.
     private Set<String> evict(String username, Map<String, Session> all, String opened) {
         Instant now = now();
         List<String> others = all.values().stream()
