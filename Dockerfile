@@ -20,7 +20,7 @@ RUN mvn -B -ntp -P '!format' package -DskipTests
 RUN jlink --output /jre --no-header-files --no-man-pages --strip-java-debug-attributes --add-modules \
     "$(jdeps --no-recursive --ignore-missing-deps --print-module-deps target/latchkey/latchkey.jar),java.naming,java.xml,jdk.net,jdk.unsupported"
 
-# It halves the time to start. It holds for paths and times of change: so all is where the final image has it, and of one time,
+# An archive of the libraries' classes halves the time to start. It holds for paths and times of change: so all is where the final image has it, and of one time,
 # for a layer to stay the same where its content does.
 COPY scripts/archive archive
 COPY src/test/java/dev/latchkey training
