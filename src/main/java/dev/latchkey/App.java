@@ -47,18 +47,17 @@ public final class App implements AutoCloseable {
         Redis redis = Redis.connect(config.redisUrl(), config.redisCluster(), config.redisTimeout());
         PasswordHasher hasher = PasswordHasher.create(config.pbkdf2Iterations());
         try {
-            var commands = redis.commands();
             var clock = InstantSource.system();
-            var tokens = new TokenStore(
-                    commands, config.tokenStorage(), config.tokenTtl(), config.maxSessionsPerUser(), clock);
+            var tokens =
+                    new TokenStore(redis, config.tokenStorage(), config.tokenTtl(), config.maxSessionsPerUser(), clock);
             var guard = new AuthFilter(tokens);
-            var todos = new TodoRoutes(commands, config.maxTodosPerUser(), guard::requireLive, clock);
+            var todos = new TodoRoutes(redis, config.maxTodosPerUser(), guard::requireLive, clock);
             var auth = new AuthRoutes(
-                    new Accounts(commands, tokens, hasher, clock, todos::removeAll),
+                    new Accounts(redis, tokens, hasher, clock, todos::removeAll),
                     tokens,
                     new PasswordPolicy(config.passwordMinLength()),
-                    new LoginThrottle(commands, config.loginThrottle()));
-            var health = new HealthRoutes(commands);
+                    new LoginThrottle(redis, config.loginThrottle()));
+            var health = new HealthRoutes(redis);
             List<Route> routes = Stream.of(auth.routes(), todos.routes(), health.routes())
                     .flatMap(List::stream)
                     .toList();

@@ -19,17 +19,16 @@ class ArchitectureTest {
     private static final String JDK = "java\\..*|org\\.jspecify\\..*";
     private static final String HTTP = "|dev\\.latchkey\\.http\\..*";
     private static final String INNER = "|dev\\.latchkey\\.auth\\.(TokenStore\\.Issued|UserStore\\.Stored)";
-    private static final String COMMANDS =
-            "|io\\.lettuce\\.core\\.(cluster\\.api\\.sync\\.RedisClusterCommands|RedisException|RedisCommand\\w+Exception|SetArgs|KeyValue|ScriptOutputType)";
+    private static final String REDIS = "|dev\\.latchkey\\.redis\\.Redis";
     private static final Map<String, String> ALLOWED = Map.ofEntries(
             Map.entry("http", JDK + "|com\\.sun\\.net\\.httpserver\\..*"),
             Map.entry("http/Json.java", JDK + "|tools\\.jackson\\..*|com\\.fasterxml\\.jackson\\.annotation\\..*"),
             Map.entry("http/Client.java", JDK + "|com\\.sun\\.net\\.httpserver\\..*|io\\.netty\\.util\\.NetUtil"),
-            Map.entry("auth", JDK + INNER + "|javax\\.crypto\\..*" + HTTP + COMMANDS),
+            Map.entry("auth", JDK + INNER + "|javax\\.crypto\\..*" + HTTP + REDIS),
             Map.entry("auth/AuthFilter.java", JDK + HTTP + "|com\\.sun\\.net\\.httpserver\\..*"),
             Map.entry("auth/AuthRoutes.java", JDK + HTTP + INNER),
-            Map.entry("todos", JDK + HTTP + COMMANDS + "|io\\.lettuce\\.core\\.output\\.KeyStreamingChannel"),
-            Map.entry("ops", JDK + HTTP + COMMANDS),
+            Map.entry("todos", JDK + HTTP + REDIS),
+            Map.entry("ops", JDK + HTTP + REDIS + "|io\\.lettuce\\.core\\.Redis(Command\\w+)?Exception"),
             Map.entry(
                     "redis",
                     JDK + "|javax\\.net\\.ssl\\..*|io\\.lettuce\\..*|io\\.netty\\..*|reactor\\.util\\.Loggers"),

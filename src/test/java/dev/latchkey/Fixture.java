@@ -1,14 +1,12 @@
 package dev.latchkey;
 
 import dev.latchkey.auth.TokenStorage;
-import dev.latchkey.redis.Redis;
 import io.lettuce.core.SetArgs;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HashMap;
@@ -25,13 +23,13 @@ public final class Fixture extends TestClient {
     public static final int CHEAP_ITERATIONS = 1000;
 
     private final App app;
-    private final Redis redis;
+    private final RedisAdmin redis;
     private final TokenStorage storage;
 
     private Fixture(App app, Config config, String adminUrl) {
         super(app.port());
         this.app = app;
-        redis = Redis.connect(adminUrl, config.redisCluster(), Duration.ofSeconds(10));
+        redis = new RedisAdmin(adminUrl, config.redisCluster());
         storage = config.tokenStorage();
     }
 

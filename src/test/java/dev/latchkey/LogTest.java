@@ -5,10 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.latchkey.http.RawClient;
-import dev.latchkey.redis.Redis;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
 import java.io.IOException;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -33,18 +31,18 @@ class LogTest {
             "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z (INFO|WARNING|ERROR) [\\w.]+ [ -~]+|  [ -~]+";
 
     private EmbeddedRedis redis;
-    private Redis connection;
+    private RedisAdmin connection;
     private RedisClusterCommands<String, String> commands;
     private String url;
 
     @BeforeEach
     void startRedis() throws IOException {
         redis = EmbeddedRedis.start();
-        try (var open = Redis.connect(redis.url(), false, Duration.ofSeconds(10))) {
+        try (var open = new RedisAdmin(redis.url(), false)) {
             open.commands().configSet("requirepass", REDIS_PASSWORD);
         }
         url = redis.url().replace("redis://", "redis://:" + REDIS_PASSWORD + "@");
-        connection = Redis.connect(url, false, Duration.ofSeconds(10));
+        connection = new RedisAdmin(url, false);
         commands = connection.commands();
     }
 

@@ -2,13 +2,20 @@ package dev.latchkey;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.SocketTimeoutException;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class OutageTest {
@@ -128,6 +135,25 @@ class OutageTest {
                     lines::toString);
             assertTrue(lines.stream().noneMatch(line -> line.contains("s3cret")), lines::toString);
             assertTrue(lines.stream().noneMatch(line -> line.contains("/health/")), lines::toString);
+        }
+    }
+
+    @Test
+    void a_first_try_to_connect_that_takes_long_does_not_hold_answers_back() throws Exception {
+        var address = InetAddress.getLoopbackAddress();
+        // of sentinels that say nothing, each is waited for in turn
+        try (var first = new ServerSocket(0, 1, address);
+                var second = new ServerSocket(0, 1, address);
+                var third = new ServerSocket(0, 1, address);
+                var last = new ServerSocket(0, 1, address)) {
+            String all = Stream.of(first, second, third, last)
+                    .map(sentinel -> "localhost:" + sentinel.getLocalPort())
+                    .collect(Collectors.joining(","));
+            try (var app = Fixture.startOn("redis-sentinel://" + all + "#master", "REDIS_TIMEOUT_MS", "2000")) {
+                assertUnavailable(app.get("/api/auth/verify", UUID.randomUUID().toString()));
+                last.setSoTimeout(1);
+                assertThrows(SocketTimeoutException.class, last::accept, "answered before all were tried");
+            }
         }
     }
 

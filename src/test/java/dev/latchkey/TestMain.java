@@ -33,7 +33,8 @@ public final class TestMain {
 
     private static boolean answers(String url) {
         try (var redis = Redis.connect(url, false, Duration.ofSeconds(1))) {
-            return redis.commands().ping().equals("PONG");
+            redis.ping();
+            return true;
         } catch (RedisException _) {
             return false;
         }

@@ -4,7 +4,7 @@ import dev.latchkey.auth.TokenStore.Issued;
 import dev.latchkey.auth.UserStore.Stored;
 import dev.latchkey.http.Caller;
 import dev.latchkey.http.Client;
-import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
+import dev.latchkey.redis.Redis;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.Set;
@@ -28,11 +28,7 @@ public final class Accounts {
 
     /** @param forget deletes all else that is kept for a username */
     public Accounts(
-            RedisClusterCommands<String, String> redis,
-            TokenStore tokens,
-            PasswordHasher hasher,
-            InstantSource clock,
-            Consumer<String> forget) {
+            Redis redis, TokenStore tokens, PasswordHasher hasher, InstantSource clock, Consumer<String> forget) {
         this.users = new UserStore(redis);
         this.tokens = tokens;
         this.hasher = hasher;

@@ -1,10 +1,10 @@
 package dev.latchkey.auth;
 
-import io.lettuce.core.ScriptOutputType;
-import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
+import dev.latchkey.redis.Redis;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,13 +36,13 @@ public final class LoginThrottle {
             redis.call('HINCRBY', KEYS[1], 'all', -1)
             if ARGV[1] ~= '' then redis.call('HINCRBY', KEYS[1], ARGV[1], -1) end""";
 
-    private final RedisClusterCommands<String, String> redis;
+    private final Redis redis;
     private final boolean enabled;
 
     private record Count(long all, long name, long restMillis) {}
 
     /** @param enabled where false, nothing is counted and nothing refused */
-    public LoginThrottle(RedisClusterCommands<String, String> redis, boolean enabled) {
+    public LoginThrottle(Redis redis, boolean enabled) {
         this.redis = redis;
         this.enabled = enabled;
     }
@@ -65,14 +65,14 @@ public final class LoginThrottle {
     /** Takes a charge back whose hash was never computed. */
     void refund(String network, @Nullable String name) {
         if (enabled) {
-            redis.eval(REFUND, ScriptOutputType.STATUS, new String[] {key(network)}, id(name));
+            redis.eval(REFUND, key(network), id(name));
         }
     }
 
     /** After a good login: whoever knows the password may mistype it as often again. */
     void clear(String network, String name) {
         if (enabled) {
-            redis.hdel(key(network), id(name));
+            redis.hdel(key(network), Set.of(id(name)));
         }
     }
 
@@ -83,13 +83,8 @@ public final class LoginThrottle {
     }
 
     private Count count(String key, Duration window, String field) {
-        List<Long> answer = redis.eval(
-                CHARGE,
-                ScriptOutputType.MULTI,
-                new String[] {key},
-                Long.toString(window.toMillis()),
-                field,
-                Integer.toString(MAX_PER_NETWORK));
+        List<Long> answer =
+                redis.evalList(CHARGE, key, Long.toString(window.toMillis()), field, Integer.toString(MAX_PER_NETWORK));
         return new Count(answer.get(0), answer.get(1), answer.get(2));
     }
 

@@ -1,8 +1,7 @@
 package dev.latchkey.auth;
 
 import dev.latchkey.http.Json;
-import io.lettuce.core.ScriptOutputType;
-import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
+import dev.latchkey.redis.Redis;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.HashMap;
@@ -26,22 +25,16 @@ final class SessionIndex {
             if redis.call('HLEN', KEYS[1]) > tonumber(ARGV[4]) then return redis.call('HGETALL', KEYS[1]) end
             return {}""";
 
-    private final RedisClusterCommands<String, String> redis;
+    private final Redis redis;
 
-    SessionIndex(RedisClusterCommands<String, String> redis) {
+    SessionIndex(Redis redis) {
         this.redis = redis;
     }
 
     /** All entries, by suffix, where they are more than {@code max} now; else none. One command. */
     Map<String, Session> add(String username, String suffix, Session session, Duration ttl, int max) {
-        List<String> flat = redis.eval(
-                ADD,
-                ScriptOutputType.MULTI,
-                new String[] {key(username)},
-                suffix,
-                Json.text(session),
-                Long.toString(ttl.toSeconds()),
-                Integer.toString(max));
+        List<String> flat = redis.evalList(
+                ADD, key(username), suffix, Json.text(session), Long.toString(ttl.toSeconds()), Integer.toString(max));
         Map<String, Session> all = new HashMap<>();
         for (int i = 0; i < flat.size(); i += 2) {
             all.put(flat.get(i), parse(flat.get(i + 1)));
@@ -64,9 +57,7 @@ final class SessionIndex {
     }
 
     void remove(String username, Collection<String> suffixes) {
-        if (!suffixes.isEmpty()) {
-            redis.hdel(key(username), suffixes.toArray(String[]::new));
-        }
+        redis.hdel(key(username), suffixes);
     }
 
     private static Session parse(String json) {

@@ -2,8 +2,7 @@ package dev.latchkey.auth;
 
 import dev.latchkey.http.Caller;
 import dev.latchkey.http.Client;
-import io.lettuce.core.SetArgs;
-import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
+import dev.latchkey.redis.Redis;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -26,7 +25,7 @@ public final class TokenStore {
             .thenComparing(Session::id)
             .reversed();
 
-    private final RedisClusterCommands<String, String> redis;
+    private final Redis redis;
     private final SessionIndex index;
     private final TokenStorage storage;
     private final Duration ttl;
@@ -50,12 +49,7 @@ public final class TokenStore {
      * @param ttl of every token issued, at least one second
      * @param maxSessions that a user may hold; one more ends the oldest
      */
-    public TokenStore(
-            RedisClusterCommands<String, String> redis,
-            TokenStorage storage,
-            Duration ttl,
-            int maxSessions,
-            InstantSource clock) {
+    public TokenStore(Redis redis, TokenStorage storage, Duration ttl, int maxSessions, InstantSource clock) {
         this.redis = redis;
         this.index = new SessionIndex(redis);
         this.storage = storage;
@@ -106,7 +100,7 @@ public final class TokenStore {
     /** False where it was not live. */
     boolean revoke(String username, String token) {
         String suffix = storage.suffix(token);
-        boolean live = redis.del(key(suffix)) == 1;
+        boolean live = redis.del(key(suffix));
         index.remove(username, List.of(suffix));
         return live;
     }
@@ -115,7 +109,7 @@ public final class TokenStore {
     List<Session> sessions(String username) {
         Map<String, Session> all = index.all(username);
         Set<String> dead = all.keySet().stream()
-                .filter(suffix -> redis.exists(key(suffix)) == 0)
+                .filter(suffix -> !redis.exists(key(suffix)))
                 .collect(Collectors.toSet());
         index.remove(username, dead);
         all.keySet().removeAll(dead);
@@ -175,7 +169,7 @@ public final class TokenStore {
     private Set<String> end(String username, Map<String, Session> sessions) {
         Set<String> ended = new HashSet<>();
         sessions.forEach((suffix, session) -> {
-            if (redis.del(key(suffix)) == 1) {
+            if (redis.del(key(suffix))) {
                 ended.add(session.id());
             }
         });
@@ -185,7 +179,7 @@ public final class TokenStore {
 
     private Map<String, Session> write(String token, String username, Session session) {
         String suffix = storage.suffix(token);
-        redis.set(key(suffix), username, SetArgs.Builder.ex(ttl));
+        redis.set(key(suffix), username, ttl);
         return index.add(username, suffix, session, ttl, maxSessions);
     }
 

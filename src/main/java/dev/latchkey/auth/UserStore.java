@@ -1,10 +1,7 @@
 package dev.latchkey.auth;
 
 import dev.latchkey.http.Json;
-import io.lettuce.core.ScriptOutputType;
-import io.lettuce.core.SetArgs;
-import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
-import java.util.Objects;
+import dev.latchkey.redis.Redis;
 import org.jspecify.annotations.Nullable;
 
 /** The records {@code users:{username}}: JSON {@code {username, passwordHash, createdDate}}, without a TTL. */
@@ -18,7 +15,7 @@ final class UserStore {
             return redis.call('DEL', KEYS[1])""";
     private static final String CLOSING_SECONDS = "60";
 
-    private final RedisClusterCommands<String, String> redis;
+    private final Redis redis;
 
     /** A user, and the record's very text: only what is still the same may be changed. */
     record Stored(User user, String json) {
@@ -29,13 +26,13 @@ final class UserStore {
         }
     }
 
-    UserStore(RedisClusterCommands<String, String> redis) {
+    UserStore(Redis redis) {
         this.redis = redis;
     }
 
     /** False where the name is taken: of any number of callers at once, one gets true. */
     boolean create(User user) {
-        return redis.set(key(user.username()), Json.text(user), SetArgs.Builder.nx()) != null;
+        return redis.setNew(key(user.username()), Json.text(user));
     }
 
     /** Null where there is no such user. */
@@ -85,8 +82,7 @@ final class UserStore {
         String[] all = new String[arguments.length + 1];
         all[0] = expected.json();
         System.arraycopy(arguments, 0, all, 1, arguments.length);
-        String[] keys = {key(expected.user().username())};
-        return Objects.equals(redis.eval(script, ScriptOutputType.INTEGER, keys, all), 1L);
+        return redis.eval(script, key(expected.user().username()), all);
     }
 
     private static String key(String username) {

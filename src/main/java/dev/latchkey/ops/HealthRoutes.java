@@ -2,10 +2,10 @@ package dev.latchkey.ops;
 
 import dev.latchkey.http.Response;
 import dev.latchkey.http.Route;
+import dev.latchkey.redis.Redis;
 import io.lettuce.core.RedisCommandExecutionException;
 import io.lettuce.core.RedisCommandTimeoutException;
 import io.lettuce.core.RedisException;
-import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -21,12 +21,12 @@ public final class HealthRoutes {
     private static final long FRESH_NANOS = Duration.ofMillis(500).toNanos();
     private static final Response UP = Response.json(200, Map.of("status", "up"));
 
-    private final RedisClusterCommands<String, String> redis;
+    private final Redis redis;
     private volatile boolean draining;
     private @Nullable Response checked;
     private long checkedAt;
 
-    public HealthRoutes(RedisClusterCommands<String, String> redis) {
+    public HealthRoutes(Redis redis) {
         this.redis = redis;
     }
 

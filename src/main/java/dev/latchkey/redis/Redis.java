@@ -1,25 +1,34 @@
 package dev.latchkey.redis;
 
+import io.lettuce.core.KeyValue;
+import io.lettuce.core.RedisCommandInterruptedException;
 import io.lettuce.core.RedisConnectionException;
 import io.lettuce.core.RedisException;
+import io.lettuce.core.ScriptOutputType;
+import io.lettuce.core.SetArgs;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
 import io.netty.util.internal.logging.InternalLoggerFactory;
 import io.netty.util.internal.logging.JdkLoggerFactory;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Method;
-import java.lang.reflect.Proxy;
 import java.time.Duration;
-import java.util.Objects;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import org.jspecify.annotations.Nullable;
 import reactor.util.Loggers;
 
 /**
- * One connection for all requests (in a cluster one a node): Redis answers in order, so commands of many threads share it
- * without waiting. Where it is lost, commands fail at once, until there is a new one.
+ * The commands that the service sends, each of one key. All go over one connection (in a cluster one a node): Redis answers
+ * in order, so many threads share it without waiting. Where it is lost, commands fail at once, until there is a new one.
+ *
+ * <p>Each throws a {@link RedisException} where Redis does not answer in time, or refuses; it may have been executed
+ * nevertheless. Null is what is not there.
  */
 public final class Redis implements AutoCloseable {
     private static final int RETRIES = 10;
@@ -38,7 +47,7 @@ public final class Redis implements AutoCloseable {
 
     private final Connector connector;
     private final Outage outage;
-    private final RedisClusterCommands<String, String> commands;
+    private final Duration timeout;
     private final CountDownLatch tried = new CountDownLatch(1);
     private volatile @Nullable RedisClusterCommands<String, String> connection;
     private volatile boolean closed;
@@ -47,15 +56,15 @@ public final class Redis implements AutoCloseable {
         // longer than a failing try to connect and the pause before it: of a cluster one node may be gone
         // for long, and the others answer
         outage = new Outage(timeout.plus(Connector.RECONNECT.multipliedBy(2)));
+        this.timeout = timeout;
         connector = new Connector(url, cluster, timeout, outage::unreachable);
-        commands = proxy();
         // on a core of its own: it takes half of the time to start
         Thread.ofPlatform().daemon().name("redis-connect").start(this::connect);
     }
 
     /**
-     * Begins to connect. The first commands wait for what comes of it; where it fails, it goes on trying, and every
-     * command fails meanwhile.
+     * Begins to connect. The first commands wait for what comes of it, at most {@code timeout}; where it fails, it goes on
+     * trying, and every command fails meanwhile.
      *
      * @param url checked before by {@link #checkUrl}
      * @param cluster whether {@code url} is a node of a cluster; several URLs are in any case
@@ -70,9 +79,70 @@ public final class Redis implements AutoCloseable {
         Connector.parse(url);
     }
 
-    /** Throw a {@link RedisException} where Redis does not answer in time, or refuses. */
-    public RedisClusterCommands<String, String> commands() {
-        return commands;
+    public void ping() {
+        call(RedisClusterCommands::ping);
+    }
+
+    public @Nullable String get(String key) {
+        return call(redis -> redis.get(key));
+    }
+
+    public void set(String key, String value, Duration ttl) {
+        call(redis -> redis.set(key, value, SetArgs.Builder.ex(ttl)));
+    }
+
+    /** False where there is one already, which stays as it is. */
+    public boolean setNew(String key, String value) {
+        return call(redis -> redis.set(key, value, SetArgs.Builder.nx())) != null;
+    }
+
+    /** False where there was none. */
+    public boolean del(String key) {
+        return call(redis -> redis.del(key)) == 1;
+    }
+
+    public boolean exists(String key) {
+        return call(redis -> redis.exists(key)) == 1;
+    }
+
+    public @Nullable String hget(String key, String field) {
+        return call(redis -> redis.hget(key, field));
+    }
+
+    public Map<String, String> hgetall(String key) {
+        return call(redis -> redis.hgetall(key));
+    }
+
+    /** @param each is given the fields one by one, on the thread that reads from Redis */
+    public void hkeys(String key, Consumer<String> each) {
+        call(redis -> redis.hkeys(each::accept, key));
+    }
+
+    /** The values of those fields that there are, in their order. */
+    public List<String> hmget(String key, Collection<String> fields) {
+        if (fields.isEmpty()) {
+            return List.of();
+        }
+        return call(redis -> redis.hmget(key, fields.toArray(String[]::new))).stream()
+                .filter(KeyValue::hasValue)
+                .map(KeyValue::getValue)
+                .toList();
+    }
+
+    public void hdel(String key, Collection<String> fields) {
+        if (!fields.isEmpty()) {
+            call(redis -> redis.hdel(key, fields.toArray(String[]::new)));
+        }
+    }
+
+    /** Whether the script returns 1. */
+    public boolean eval(String script, String key, String... arguments) {
+        return call(redis -> redis.<Boolean>eval(script, ScriptOutputType.BOOLEAN, new String[] {key}, arguments));
+    }
+
+    /** @param <T> Long or String, as the script returns integers or texts */
+    public <T> List<T> evalList(String script, String key, String... arguments) {
+        return call(redis -> redis.<List<T>>eval(script, ScriptOutputType.MULTI, new String[] {key}, arguments));
     }
 
     private boolean connected() {
@@ -103,41 +173,38 @@ public final class Redis implements AutoCloseable {
         }
     }
 
-    @SuppressWarnings("unchecked")
-    private RedisClusterCommands<String, String> proxy() {
-        return (RedisClusterCommands<String, String>) Proxy.newProxyInstance(
-                Redis.class.getClassLoader(),
-                new Class<?>[] {RedisClusterCommands.class},
-                (_, method, arguments) -> invoke(method, arguments));
-    }
-
-    private @Nullable Object invoke(Method method, Object @Nullable [] arguments) throws Throwable {
-        for (int i = 0; ; i++) {
-            var target = connection;
-            if (target == null) {
-                tried.await();
-                target = connection;
-            }
-            if (target == null) {
-                var absent = new RedisConnectionException("not connected yet");
-                outage.failed(absent);
-                throw absent;
-            }
-            try {
-                Object result = method.invoke(target, arguments);
-                outage.succeeded();
-                return result;
-            } catch (InvocationTargetException e) {
-                Throwable cause = Objects.requireNonNullElse(e.getCause(), e);
-                // a cluster's connection to a node is opened by the first command for it, which it rejects: never sent,
-                // it may be repeated
-                if (!connector.isCluster() || i == RETRIES || !isRejected(cause)) {
-                    outage.failed(cause);
-                    throw cause;
+    private <T extends @Nullable Object> T call(Function<RedisClusterCommands<String, String>, T> command) {
+        try {
+            for (int i = 0; ; i++) {
+                try {
+                    T answer = command.apply(connection());
+                    outage.succeeded();
+                    return answer;
+                } catch (RedisException e) {
+                    // a cluster's connection to a node is opened by the first command for it, which it rejects: never
+                    // sent, it may be repeated
+                    if (!connector.isCluster() || i == RETRIES || !isRejected(e)) {
+                        outage.failed(e);
+                        throw e;
+                    }
                 }
                 Thread.sleep(RETRY_MILLIS);
             }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new RedisCommandInterruptedException(e);
         }
+    }
+
+    private RedisClusterCommands<String, String> connection() throws InterruptedException {
+        if (connection == null) {
+            var _ = tried.await(timeout.toNanos(), TimeUnit.NANOSECONDS);
+        }
+        var opened = connection;
+        if (opened == null) {
+            throw new RedisConnectionException("not connected yet");
+        }
+        return opened;
     }
 
     private static boolean isRejected(Throwable e) {

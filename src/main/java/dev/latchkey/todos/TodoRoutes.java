@@ -6,7 +6,7 @@ import dev.latchkey.http.Problem;
 import dev.latchkey.http.Request;
 import dev.latchkey.http.Response;
 import dev.latchkey.http.Route;
-import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
+import dev.latchkey.redis.Redis;
 import java.io.IOException;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -29,8 +29,7 @@ public final class TodoRoutes {
      * @param max todos a user may have; one more is a 409
      * @param requireLive throws where the caller's token has died meanwhile
      */
-    public TodoRoutes(
-            RedisClusterCommands<String, String> redis, int max, Consumer<Caller> requireLive, InstantSource clock) {
+    public TodoRoutes(Redis redis, int max, Consumer<Caller> requireLive, InstantSource clock) {
         this.store = new TodoStore(redis, max);
         this.ids = new TodoIds(clock);
         this.clock = clock;

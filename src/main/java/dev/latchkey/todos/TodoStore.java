@@ -1,13 +1,9 @@
 package dev.latchkey.todos;
 
 import dev.latchkey.http.Json;
-import io.lettuce.core.KeyValue;
-import io.lettuce.core.ScriptOutputType;
-import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
-import io.lettuce.core.output.KeyStreamingChannel;
+import dev.latchkey.redis.Redis;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.PriorityQueue;
 import java.util.function.Consumer;
@@ -27,7 +23,7 @@ final class TodoStore {
             if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
             return redis.call('HDEL', KEYS[1], ARGV[1])""";
 
-    private final RedisClusterCommands<String, String> redis;
+    private final Redis redis;
     private final int max;
 
     /**
@@ -39,7 +35,7 @@ final class TodoStore {
     record Page(List<Todo> todos, int total, @Nullable String next) {}
 
     /** Counts ids, and keeps the first few behind one: a thousand in memory for each request cost more than all the rest. */
-    private static final class Selection implements KeyStreamingChannel<String> {
+    private static final class Selection {
         private final String after;
         private final int size;
         private final PriorityQueue<String> first = new PriorityQueue<>(Comparator.reverseOrder());
@@ -50,8 +46,7 @@ final class TodoStore {
             this.size = size;
         }
 
-        @Override
-        public void onKey(String id) {
+        void add(String id) {
             total++;
             if (id.compareTo(after) > 0 && (first.size() < size || id.compareTo(first.element()) < 0)) {
                 first.add(id);
@@ -67,7 +62,7 @@ final class TodoStore {
     }
 
     /** @param max todos a user may have */
-    TodoStore(RedisClusterCommands<String, String> redis, int max) {
+    TodoStore(Redis redis, int max) {
         this.redis = redis;
         this.max = max;
     }
@@ -93,21 +88,17 @@ final class TodoStore {
         if (status.isPresent()) {
             redis.hgetall(key).forEach((id, json) -> {
                 if (parse(json).status().equals(status.get())) {
-                    selection.onKey(id);
+                    selection.add(id);
                 }
             });
         } else {
-            redis.hkeys(selection, key);
+            redis.hkeys(key, selection::add);
         }
         List<String> page = selection.ids();
         boolean more = page.size() > limit;
         List<String> wanted = more ? page.subList(0, limit) : page;
-        List<Todo> todos = wanted.isEmpty()
-                ? List.of()
-                : redis.hmget(key, wanted.toArray(String[]::new)).stream()
-                        .filter(KeyValue::hasValue) // deleted meanwhile
-                        .map(found -> parse(found.getValue()))
-                        .toList();
+        List<Todo> todos =
+                redis.hmget(key, wanted).stream().map(TodoStore::parse).toList();
         return new Page(todos, selection.total, more ? wanted.getLast() : null);
     }
 
@@ -155,8 +146,7 @@ final class TodoStore {
 
     // the whole script each time: Redis knows it by its hash, and none is ever missing after SCRIPT FLUSH or failover
     private boolean run(String script, String owner, String... arguments) {
-        Long changed = redis.eval(script, ScriptOutputType.INTEGER, new String[] {key(owner)}, arguments);
-        return Objects.equals(changed, 1L);
+        return redis.eval(script, key(owner), arguments);
     }
 
     private static Todo parse(String json) {
