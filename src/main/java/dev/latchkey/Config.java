@@ -78,6 +78,16 @@ public record Config(
         return config;
     }
 
+    /** {@code PORT} as it is written, right or wrong. */
+    static String port(Map<String, String> environment) {
+        return text(environment, "PORT", "8080");
+    }
+
+    private static String text(Map<String, String> environment, String name, String absent) {
+        String value = environment.getOrDefault(name, "").strip();
+        return value.isEmpty() ? absent : value;
+    }
+
     /** Without the URL, which may have a password in it. */
     @Override
     public String toString() {
@@ -93,8 +103,7 @@ public record Config(
         }
 
         String text(String name, String absent) {
-            String value = environment.getOrDefault(name, "").strip();
-            return value.isEmpty() ? absent : value;
+            return Config.text(environment, name, absent);
         }
 
         int number(String name, int absent, int min, int max) {

@@ -21,7 +21,7 @@ public final class Main {
     /** {@code --health} asks the service that runs on this host whether it is ready; no argument runs the service. */
     public static void main(String[] args) {
         if (args.length == 1 && args[0].equals("--health")) {
-            System.exit(isReady(System.getenv().getOrDefault("PORT", "8080")) ? 0 : FAILED);
+            System.exit(isReady(Config.port(System.getenv())) ? 0 : FAILED);
         }
         start(System.getenv());
     }
@@ -53,7 +53,8 @@ public final class Main {
         } catch (BindException e) {
             return fail(
                     FAILED,
-                    "cannot listen on port " + environment.get("PORT") + ": " + e.getMessage() + ". Set PORT or HOST.");
+                    "cannot listen on port " + Config.port(environment) + ": " + e.getMessage()
+                            + ". Set PORT or HOST.");
         } catch (IOException e) {
             return fail(FAILED, String.valueOf(e));
         }

@@ -60,6 +60,11 @@ class MainTest {
             String first = reader.readLine();
             assertTrue(first.contains("latchkey.main listening port=" + number), first);
             assertEquals(0, Service.java(List.of("--health"), "PORT", number).waitFor());
+            assertEquals(
+                    0,
+                    Service.java(List.of("--health"), "PORT", " " + number + " ")
+                            .waitFor(),
+                    "as it is read there");
 
             var raw = new RawClient(port);
             String token = "d6ad7dae-c147-4513-a58b-2a2516cff3b7";
