@@ -97,6 +97,19 @@ class PasswordHasherTest {
     }
 
     @Test
+    void who_finds_no_turn_waits_for_one() throws Exception {
+        try (var patient = new PasswordHasher(100_000, 1, Duration.ofMinutes(1));
+                var executor = Executors.newVirtualThreadPerTaskExecutor()) {
+            var results = Stream.generate(() -> executor.submit(() -> patient.hash("password")))
+                    .limit(8)
+                    .toList();
+            for (var result : results) {
+                assertTrue(result.get().startsWith("$pbkdf2-sha256$i=100000$"));
+            }
+        }
+    }
+
+    @Test
     void who_waits_too_long_is_turned_away_and_does_not_harm_who_has_a_turn() throws Exception {
         try (var slow = new PasswordHasher(3_000_000, 1, Duration.ofMillis(100));
                 var executor = Executors.newVirtualThreadPerTaskExecutor()) {
