@@ -1,15 +1,15 @@
 package dev.latchkey;
 
-import dev.latchkey.redis.Redis;
-import io.lettuce.core.RedisException;
 import java.io.IOException;
-import java.time.Duration;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Map;
 
 /** {@link Main} for a machine without Redis: brings an embedded one where none answers. Used by {@code scripts/run}. */
 public final class TestMain {
-    private static final String LOCAL = "redis://localhost:6379";
+    private static final int PORT = 6379;
+    private static final String LOCAL = "redis://localhost:" + PORT;
 
     private TestMain() {}
 
@@ -17,7 +17,7 @@ public final class TestMain {
         Map<String, String> environment = new HashMap<>(System.getenv());
         String source = "as REDIS_URL says";
         if (environment.getOrDefault("REDIS_URL", "").isBlank()) {
-            boolean local = answers(LOCAL);
+            boolean local = answers(PORT);
             environment.put("REDIS_URL", local ? LOCAL : EmbeddedRedis.start().url());
             source = local ? LOCAL : environment.get("REDIS_URL") + ", embedded: ITS DATA IS GONE WHEN IT STOPS";
         }
@@ -31,11 +31,13 @@ public final class TestMain {
                 """, app.port(), source, app.port());
     }
 
-    private static boolean answers(String url) {
-        try (var redis = Redis.connect(url, false, Duration.ofSeconds(1))) {
-            redis.ping();
-            return true;
-        } catch (RedisException _) {
+    // by hand: what Lettuce logs would come before the log is set up
+    private static boolean answers(int port) {
+        try (var socket = new Socket("localhost", port)) {
+            socket.setSoTimeout(1000);
+            socket.getOutputStream().write("PING\r\n".getBytes(StandardCharsets.US_ASCII));
+            return new String(socket.getInputStream().readNBytes(5), StandardCharsets.US_ASCII).equals("+PONG");
+        } catch (IOException _) {
             return false;
         }
     }
