@@ -3,7 +3,7 @@
  *
  * <p>The map, in reading order: {@link dev.latchkey.App} puts all parts together; {@code http} is the server; {@code auth}
  * accounts, passwords, tokens and sessions; {@code todos} an API that the tokens protect; {@code ops} health and logs; {@code redis} the
- * connection; {@link dev.latchkey.Config} the environment; {@link dev.latchkey.Main} the process.
+ * commands; {@link dev.latchkey.Config} the environment; {@link dev.latchkey.Main} the process.
  *
  * <p>What is guaranteed:
  *
