@@ -108,11 +108,13 @@ public final class TokenStore {
     /** The live ones, newest first. Entries that have outlived their token are removed. */
     List<Session> sessions(String username) {
         Map<String, Session> all = index.all(username);
-        Set<String> dead = all.keySet().stream()
-                .filter(suffix -> !redis.exists(key(suffix)))
-                .collect(Collectors.toSet());
+        Set<String> live =
+                redis.existing(all.keySet().stream().map(TokenStore::key).toList());
+        List<String> dead = all.keySet().stream()
+                .filter(suffix -> !live.contains(key(suffix)))
+                .toList();
         index.remove(username, dead);
-        all.keySet().removeAll(dead);
+        dead.forEach(all::remove);
         Map<String, Session> byId = all.values().stream() // in the midst of a refresh, a session has two entries
                 .collect(Collectors.toMap(Session::id, session -> session, (one, _) -> one));
         return byId.values().stream().sorted(NEWEST_FIRST).toList();

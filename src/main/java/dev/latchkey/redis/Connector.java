@@ -12,6 +12,7 @@ import io.lettuce.core.api.StatefulConnection;
 import io.lettuce.core.cluster.ClusterClientOptions;
 import io.lettuce.core.cluster.ClusterTopologyRefreshOptions;
 import io.lettuce.core.cluster.RedisClusterClient;
+import io.lettuce.core.cluster.api.async.RedisClusterAsyncCommands;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
 import io.lettuce.core.codec.RedisCodec;
 import io.lettuce.core.codec.StringCodec;
@@ -70,8 +71,11 @@ final class Connector implements AutoCloseable {
 
     private final ClientResources resources;
     private final AbstractRedisClient client;
-    private final Supplier<RedisClusterCommands<String, String>> connection;
+    private final Supplier<Commands> connection;
     private final boolean cluster;
+
+    /** Two ways to send over the same connection: one waits for the answer. */
+    record Commands(RedisClusterCommands<String, String> sync, RedisClusterAsyncCommands<String, String> async) {}
 
     /** @param unreachable is told why, each time that a reconnect fails */
     Connector(String url, boolean cluster, Duration timeout, Consumer<Throwable> unreachable) {
@@ -94,12 +98,18 @@ final class Connector implements AutoCloseable {
                             .build())
                     .build());
             client = clusterClient;
-            connection = () -> untimed(clusterClient.connect(CODEC)).sync();
+            connection = () -> {
+                var opened = untimed(clusterClient.connect(CODEC));
+                return new Commands(opened.sync(), opened.async());
+            };
         } else {
             var single = RedisClient.create(resources, uris.getFirst());
             single.setOptions(options);
             client = single;
-            connection = () -> untimed(single.connect(CODEC)).sync();
+            connection = () -> {
+                var opened = untimed(single.connect(CODEC));
+                return new Commands(opened.sync(), opened.async());
+            };
         }
     }
 
@@ -170,7 +180,7 @@ final class Connector implements AutoCloseable {
     }
 
     /** @throws io.lettuce.core.RedisException where Redis cannot be reached */
-    RedisClusterCommands<String, String> connect() {
+    Commands connect() {
         return connection.get();
     }
 

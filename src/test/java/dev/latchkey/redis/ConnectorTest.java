@@ -18,8 +18,8 @@ class ConnectorTest {
                 var proxy = new BlackHole(redis.port());
                 var direct = new Connector(redis.url(), false, Duration.ofSeconds(10), _ -> {});
                 var connector = new Connector(proxy.url(), false, Duration.ofSeconds(10), _ -> {})) {
-            var admin = direct.connect();
-            var commands = connector.connect();
+            var admin = direct.connect().sync();
+            var commands = connector.connect().sync();
             proxy.swallowAnswers();
             Thread cutting = Thread.ofVirtual().start(() -> {
                 while (!"1".equals(admin.get("counter"))) {

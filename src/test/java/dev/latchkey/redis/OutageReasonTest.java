@@ -18,8 +18,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 class OutageReasonTest {
     private static String reason(String url, boolean cluster) {
         try (var connector = new Connector(url, cluster, Duration.ofSeconds(3), _ -> {})) {
-            return Outage.reason(
-                    assertThrows(RedisException.class, () -> connector.connect().get("users:x")));
+            return Outage.reason(assertThrows(
+                    RedisException.class, () -> connector.connect().sync().get("users:x")));
         }
     }
 
@@ -87,7 +87,7 @@ class OutageReasonTest {
     void no_answer_in_time_is_told() throws Exception {
         try (var redis = EmbeddedRedis.start();
                 var connector = new Connector(redis.url(), false, Duration.ofSeconds(1), _ -> {})) {
-            var commands = connector.connect();
+            var commands = connector.connect().sync();
             redis.signal("STOP");
             assertEquals(
                     "no answer within REDIS_TIMEOUT_MS",
@@ -99,7 +99,7 @@ class OutageReasonTest {
     void what_redis_refuses_is_told_by_its_code_alone() throws Exception {
         try (var redis = EmbeddedRedis.start(Map.of("maxmemory", "1"));
                 var connector = new Connector(redis.url(), false, Duration.ofSeconds(5), _ -> {})) {
-            var commands = connector.connect();
+            var commands = connector.connect().sync();
             assertEquals(
                     "it refuses commands: OOM",
                     Outage.reason(assertThrows(RedisException.class, () -> commands.set("users:x", "s3cret"))));
