@@ -15,13 +15,13 @@ COPY src/main src/main
 RUN mvn -B -ntp -P '!format' package -DskipTests
 
 # The modules that our own code names, and those that the libraries' module descriptors require: java.naming and
-# jdk.unsupported for netty, jdk.net for keep-alive, java.xml for Jackson. What they use only where it is there (java.desktop, java.sql, jdk.jfr)
-# stays out. Not compressed: that makes the download larger and the start slower.
+# jdk.unsupported for netty, jdk.net for keep-alive, java.xml for Jackson. What they use only where it is there
+# (java.desktop, java.sql, jdk.jfr) stays out. Not compressed: that makes the download larger and the start slower.
 RUN jlink --output /jre --no-header-files --no-man-pages --strip-java-debug-attributes --add-modules \
     "$(jdeps --no-recursive --ignore-missing-deps --print-module-deps target/latchkey/latchkey.jar),java.naming,java.xml,jdk.net,jdk.unsupported"
 
-# An archive of the libraries' classes halves the time to start. It holds for paths and times of change: so all is where the final image has it, and of one time,
-# for a layer to stay the same where its content does.
+# An archive of the libraries' classes halves the time to start. It holds for paths and times of change: so all is where the
+# final image has it, and of one time, for a layer to stay the same where its content does.
 COPY scripts/archive archive
 COPY src/test/java/dev/latchkey training
 RUN javac -d trained -cp "$(cat target/test.classpath)" training/*.java && cp -r target/latchkey /app \
