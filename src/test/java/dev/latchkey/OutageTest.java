@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.lettuce.core.AclSetuserArgs;
+import io.lettuce.core.protocol.CommandType;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.SocketTimeoutException;
@@ -100,6 +102,19 @@ class OutageTest {
             assertUnavailable(app.send("POST", "/api/todos", token, "{\"name\":\"n\"}"));
             assertUnavailable(app.send("POST", "/api/auth/refresh", token, ""));
             assertEquals(204, app.get("/api/auth/verify", token).status(), "a refused refresh leaves the old token");
+        }
+    }
+
+    /** Without its entry, a session that goes on would escape log out everywhere. */
+    @Test
+    void a_session_stays_in_the_index_where_redis_does_not_say_whether_its_token_lives() throws Exception {
+        try (var redis = EmbeddedRedis.start();
+                var app = Fixture.startOn(redis.url())) {
+            String name = Fixture.newName();
+            String token = app.newToken(name);
+            app.redis().aclSetuser("default", AclSetuserArgs.Builder.removeCommand(CommandType.EXISTS));
+            assertUnavailable(app.get("/api/auth/sessions", token));
+            assertEquals(1, app.redis().hlen("sessions:" + name));
         }
     }
 
