@@ -66,14 +66,15 @@ class CrowdTest {
     }
 
     private static boolean served(Service app) throws IOException {
-        return RawClient.status(new RawClient(app.port()).exchange("GET /health/ready HTTP/1.1\r\n\r\n")) == 200;
+        return RawClient.status(new RawClient(app.port()).exchange("GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n"))
+                == 200;
     }
 
     /** Slowloris: each sends a header now and then, and never ends its request. */
     @Test
     void beside_2000_clients_that_never_finish_a_request_a_good_one_is_served() throws Exception {
         try (var app = launch("-Xmx160m -Dsun.net.httpserver.maxReqTime=60")) {
-            join(app, 2000, "GET /health/live HTTP/1.1\r\n");
+            join(app, 2000, "GET /health/live HTTP/1.1\r\nHost: x\r\n");
             for (int i = 0; i < 20; i++) {
                 assertTrue(served(app));
                 send("X-Slow: x\r\n");
@@ -84,7 +85,11 @@ class CrowdTest {
     @Test
     void as_many_connections_are_taken_as_the_heap_can_hold() throws Exception {
         try (var app = launch("-Xmx40m")) {
-            join(app, 5000, "POST /nothing HTTP/1.1\r\nContent-Length: 5000\r\nX: " + "x".repeat(10_000) + "\r\n\r\n");
+            join(
+                    app,
+                    5000,
+                    "POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\nX: " + "x".repeat(10_000)
+                            + "\r\n\r\n");
             leave();
             app.awaitReady(200);
             app.stop();
@@ -100,7 +105,7 @@ class CrowdTest {
                 "-Xmx400m -Djdk.httpserver.maxConnections=11000 -Dsun.net.httpserver.maxIdleConnections=11000")) {
             join(app, count, "");
             for (int round = 0; round < 2; round++) {
-                send("GET /health/live HTTP/1.1\r\n\r\n");
+                send("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n");
                 for (Socket socket : crowd) {
                     assertTrue(answer(socket).startsWith("HTTP/1.1 200"));
                 }

@@ -108,16 +108,16 @@ class HostileClientsTest {
 
     @Test
     void who_does_not_finish_a_request_is_disconnected() throws Exception {
-        String json = " HTTP/1.1\r\nContent-Type: application/json\r\n";
+        String json = " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
         List<Socket> sockets = new ArrayList<>();
         for (String part : List.of(
                 "",
                 "GET /api",
-                "GET /health/live HTTP/1.1\r\nX-Slow: ",
-                "GET /health/live HTTP/1.1\nX: bare line feeds\n\n",
+                "GET /health/live HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+                "GET /health/live HTTP/1.1\nHost: x\nX: bare line feeds\n\n",
                 "POST /api/auth/login" + json + "Content-Length: 50\r\n\r\n{",
                 "POST /api/auth/login" + json + "Transfer-Encoding: chunked\r\n\r\n5\r\n{",
-                "POST /api/auth/logout HTTP/1.1\r\nContent-Length: 50\r\n\r\n{")) {
+                "POST /api/auth/logout HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")) {
             for (int i = 0; i < 2; i++) {
                 sockets.add(connect());
                 send(sockets.getLast(), part);
@@ -141,7 +141,7 @@ class HostileClientsTest {
                     app.send("POST", "/api/todos", token, "{\"name\":\"" + name + "\"}")
                             .status());
         }
-        String request = "GET /api/todos?limit=200 HTTP/1.1\r\nAuthorization: Bearer " + token + "\r\n\r\n";
+        String request = "GET /api/todos?limit=200 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token + "\r\n\r\n";
         List<Socket> sockets = new ArrayList<>();
         for (int i = 0; i < SLOTS; i++) {
             Socket socket = connect();
@@ -161,9 +161,9 @@ class HostileClientsTest {
         for (String part : List.of(
                 "",
                 "GET /api",
-                "POST /api/auth/login HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{",
-                "POST /nothing HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
-                "GET /api/todos?limit=200 HTTP/1.1\r\nAuthorization: Bearer " + token + "\r\n\r\n")) {
+                "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{",
+                "POST /nothing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
+                "GET /api/todos?limit=200 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token + "\r\n\r\n")) {
             for (int i = 0; i < SLOTS; i++) {
                 try (var socket = connect()) {
                     send(socket, part);
@@ -206,7 +206,7 @@ class HostileClientsTest {
         String login = TestClient.credentials("nobody", TestClient.PASSWORD);
         String todo = "{\"name\":\"n\\u00e4\\\"\",\"status\":\"todo\"}";
         return List.of(
-                "GET /health/ready HTTP/1.1\r\nX-Request-Id: a.b-c\r\n\r\n",
+                "GET /health/ready HTTP/1.1\r\nHost: x\r\nX-Request-Id: a.b-c\r\n\r\n",
                 "GET /api/auth/sessions" + bearer + "\r\n",
                 "HEAD /api/todos?limit=5&status=in%20progress&after=x" + bearer + "\r\n",
                 "POST /api/todos" + bearer + json + "Content-Length: " + todo.length() + "\r\n\r\n" + todo,
@@ -214,11 +214,11 @@ class HostileClientsTest {
                         + Integer.toHexString(todo.length()) + "\r\n" + todo + "\r\n0\r\n\r\n",
                 "PATCH /api/todos/x" + bearer + json + "If-Match: \"a\", \"b\"\r\nContent-Length: " + todo.length()
                         + "\r\n\r\n" + todo,
-                "POST /api/auth/login HTTP/1.1\r\nExpect: 100-continue\r\n"
+                "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
                         + "User-Agent: a\r\nX-Forwarded-For: 192.0.2.1, [2001:db8::1]:80\r\n" + json
                         + "Content-Length: " + login.length()
                         + "\r\n\r\n" + login,
-                "OPTIONS /api/auth/password HTTP/1.1\r\nConnection: close\r\n\r\n");
+                "OPTIONS /api/auth/password HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     }
 
     private static String damaged(String request, Random random) {
@@ -258,7 +258,7 @@ class HostileClientsTest {
         for (char bad : "\0\u0001\t\n\u000b\r\u001b\u007f\u0080\u009f\u00ff".toCharArray()) {
             for (String value : List.of(bad + "", bad + "x", "x" + bad, "Bearer " + token + bad, bad + "192.0.2.1")) {
                 for (String line : List.of("GET /api/todos/x", "POST /api/todos", "POST /api/auth/logout")) {
-                    assertHarmless(line + " HTTP/1.1\r\nAuthorization: Bearer no\r\n" + header + ": " + value
+                    assertHarmless(line + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer no\r\n" + header + ": " + value
                             + "\r\nContent-Type: application/json\r\nContent-Length: " + todo.length()
                             + "\r\n\r\n" + todo);
                 }

@@ -10,6 +10,7 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeAll;
@@ -170,7 +171,8 @@ class HttpRulesTest {
         assertEquals(201, app.send("POST", "/api/todos", token, fits).status());
         assertProblem(413, app.send("POST", "/api/todos", token, fits + " "));
         assertProblem(413, app.send("POST", "/api/todos", token, " ".repeat(500_000)));
-        var chunked = BodyPublishers.ofInputStream(() -> new ByteArrayInputStream(new byte[20_000]));
+        var chunked = BodyPublishers.ofInputStream(
+                () -> new ByteArrayInputStream(" ".repeat(20_000).getBytes(StandardCharsets.US_ASCII)));
         var request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + app.port() + "/api/auth/login"))
                 .header("Content-Type", "application/json")
                 .POST(chunked)

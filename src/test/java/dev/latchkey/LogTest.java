@@ -199,9 +199,9 @@ class LogTest {
                         "G" + bad + "T / HTTP/1.1",
                         "G\u00a0status=200\" / HTTP/1.1",
                         "GET /" + bad + " HTTP/1.1",
-                        "GET / HTTP/1.1\r\nX-Request-Id: " + bad,
-                        "GET / HTTP/1.1\r\nUser-Agent: " + bad + "\r\nX-Forwarded-For: " + bad,
-                        "GET /api/auth/me HTTP/1.1\r\nAuthorization: Bearer " + bad)) {
+                        "GET / HTTP/1.1\r\nHost: x\r\nX-Request-Id: " + bad,
+                        "GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: " + bad + "\r\nX-Forwarded-For: " + bad,
+                        "GET /api/auth/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + bad)) {
                     raw.exchange(head + "\r\nHost: x\r\n\r\n");
                 }
                 for (String part : List.of(c, "\u2028", "\u202e", "\u200b")) {

@@ -68,9 +68,10 @@ class MainTest {
 
             var raw = new RawClient(port);
             String token = "d6ad7dae-c147-4513-a58b-2a2516cff3b7";
-            raw.exchange("G\u001b[31mT /api/auth/me?token=" + token + " HTTP/1.1\r\nX-Request-Id: id-1\r\n\r\n");
             raw.exchange(
-                    "GET /api/auth/me HTTP/1.1\r\nAuthorization: Bearer " + token + "\r\nX-Request-Id: id-2\r\n\r\n");
+                    "G\u001b[31mT /api/auth/me?token=" + token + " HTTP/1.1\r\nHost: x\r\nX-Request-Id: id-1\r\n\r\n");
+            raw.exchange("GET /api/auth/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token
+                    + "\r\nX-Request-Id: id-2\r\n\r\n");
             process.toHandle().destroy(); // the process's own destroy() would close the stream
             String log = String.join("\n", reader.lines().toList());
             assertTrue(process.waitFor(30, TimeUnit.SECONDS));

@@ -277,9 +277,10 @@ class SessionsTest extends BothStorages {
         app.register(name);
         String body = Fixture.credentials(name, Fixture.PASSWORD);
         String raw = new RawClient(app.port())
-                .exchange("POST /api/auth/login HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: "
-                        + body.length() + "\r\nUser-Agent: a\u0000\u001b[31m\u0085\u007fb" + "x".repeat(300)
-                        + "\r\n\r\n" + body);
+                .exchange(
+                        "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
+                                + body.length() + "\r\nUser-Agent: a\u0000\u001b[31m\u0085\u007fb" + "x".repeat(300)
+                                + "\r\n\r\n" + body);
         String token = raw.replaceAll("(?s).*\"token\":\"([^\"]*)\".*", "$1");
         assertEquals(
                 "a[31mb" + "x".repeat(250),

@@ -13,13 +13,13 @@ import java.util.regex.Pattern;
  * Who is at the other end of a request.
  *
  * @param address IPv4, or IPv6 in the form of RFC 5952
- * @param network the address; of IPv6 its /64: who has one has all of its addresses to choose from
+ * @param network the address; of IPv6 its /64, because a client that has one can choose from all of its addresses
+ * @param site the /48 of an IPv6 address, because a provider may hand out one of those; empty for IPv4
  * @param userAgent what the client calls itself: {@value #MAX_USER_AGENT} characters at most, none of them a control
  *     character; empty where it says nothing
  */
-public record Client(String address, String network, String userAgent) {
+public record Client(String address, String network, String site, String userAgent) {
     private static final int MAX_USER_AGENT = 256;
-    private static final int PREFIX_BYTES = 8;
     private static final Pattern WITH_PORT = Pattern.compile("(\\[.*]|[^:]*):[0-9]{1,5}");
 
     /** @param trustedProxyHops how many proxies in front append to {@code X-Forwarded-For}: only what they wrote counts */
@@ -41,7 +41,9 @@ public record Client(String address, String network, String userAgent) {
                 .limit(MAX_USER_AGENT)
                 .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
                 .toString();
-        return new Client(text(address), network(address), clean);
+        boolean v4 = address.getAddress().length == 4;
+        return new Client(
+                text(address), v4 ? text(address) : prefix(address, 64), v4 ? "" : prefix(address, 48), clean);
     }
 
     private static InetAddress parse(String hop, InetAddress absent) {
@@ -50,13 +52,9 @@ public record Client(String address, String network, String userAgent) {
         return bytes == null ? absent : address(bytes);
     }
 
-    private static String network(InetAddress address) {
-        byte[] prefix = address.getAddress();
-        if (prefix.length == 4) {
-            return text(address);
-        }
-        Arrays.fill(prefix, PREFIX_BYTES, prefix.length, (byte) 0);
-        return text(address(prefix)) + "/64";
+    private static String prefix(InetAddress address, int bits) {
+        byte[] prefix = Arrays.copyOf(Arrays.copyOf(address.getAddress(), bits / Byte.SIZE), 16);
+        return text(address(prefix)) + "/" + bits;
     }
 
     // without a scope ("%eth0"), and an IPv4-mapped IPv6 address as the IPv4 address it is

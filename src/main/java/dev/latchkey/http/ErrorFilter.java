@@ -8,7 +8,9 @@ import java.util.List;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
+import java.util.function.IntConsumer;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -18,15 +20,24 @@ final class ErrorFilter extends Filter {
 
     private static final System.Logger LOG = System.getLogger("latchkey.http");
     private static final System.Logger ACCESS = System.getLogger("latchkey.access");
+    // Up to this size they are part of what each connection may take. The factor is measured: the JDK keeps a request
+    // line
+    // five times, and a short header takes some 300 bytes.
+    private static final int SMALL_HEADER_SIZE = 2048;
+    private static final int HEAP_BYTES_PER_HEADER_BYTE = 8;
+    private static final MemoryBudget LARGE_HEADERS =
+            new MemoryBudget(Runtime.getRuntime().maxMemory() / 8);
     private static final Pattern ID = Pattern.compile("[A-Za-z0-9._-]{1,64}");
 
     // all permits are there: nothing is in flight. The JDK's own count goes wrong after a broken exchange
     private final Semaphore inFlight = new Semaphore(Integer.MAX_VALUE);
     private final Function<Throwable, @Nullable Problem> problems;
+    private final ArrivalGate arrivals;
     private volatile boolean draining;
 
-    ErrorFilter(Function<Throwable, @Nullable Problem> problems) {
+    ErrorFilter(Function<Throwable, @Nullable Problem> problems, ArrivalGate arrivals) {
         this.problems = problems;
+        this.arrivals = arrivals;
     }
 
     @Override
@@ -39,19 +50,28 @@ final class ErrorFilter extends Filter {
         long start = System.nanoTime();
         String requestId = requestId(exchange.getRequestHeaders().get(REQUEST_ID));
         inFlight.acquireUninterruptibly();
+        var finished = new AtomicBoolean();
+        IntConsumer finish = status -> {
+            if (finished.compareAndSet(false, true)) {
+                inFlight.release();
+                log(exchange, requestId, status, System.nanoTime() - start);
+            }
+        };
+        int reserved = 0;
         try {
             commonHeaders(exchange, requestId);
-            if (!exchange.getProtocol().startsWith("HTTP/1.")) {
-                throw new Problem(505, "This server speaks HTTP/1.1.").with("Connection", "close");
-            }
+            RequestBody.install(exchange, finish);
+            reserved = reserve(RequestRules.headerSize(exchange));
+            arrivals.arrived();
+            RequestRules.check(exchange);
             chain.doFilter(exchange);
         } catch (IOException e) {
             throw e; // the connection is gone: the server closes its end
         } catch (Throwable e) { // Errors too: one that gets past here leaves the connection open without an answer
             answer(exchange, e, requestId);
         } finally {
-            inFlight.release();
-            log(exchange, requestId, System.nanoTime() - start);
+            LARGE_HEADERS.release(reserved);
+            finish.accept(exchange.getResponseCode());
         }
     }
 
@@ -65,9 +85,23 @@ final class ErrorFilter extends Filter {
         }
         // Request smuggling: a chunk size that overflows an int ends the body early for the JDK's parser, and what
         // follows would be read as the next request. So no request follows a chunked one.
-        if (draining || exchange.getRequestHeaders().containsKey("Transfer-Encoding")) {
+        if (draining
+                || exchange.getRequestHeaders().containsKey("Transfer-Encoding")
+                || RequestRules.wantsClose(exchange)) {
             headers.set("Connection", "close");
         }
+    }
+
+    /** Returns the bytes of heap that were taken from the budget for a large request line and headers. */
+    private static int reserve(int headerSize) {
+        if (headerSize <= SMALL_HEADER_SIZE) {
+            return 0;
+        }
+        int bytes = headerSize * HEAP_BYTES_PER_HEADER_BYTE;
+        if (!LARGE_HEADERS.tryAcquire(bytes)) {
+            throw Problem.unavailable("Too many requests with large headers are in flight.");
+        }
+        return bytes;
     }
 
     private void answer(HttpExchange exchange, Throwable e, String requestId) throws IOException {
@@ -83,7 +117,7 @@ final class ErrorFilter extends Filter {
         problem.response().send(exchange);
     }
 
-    private static void log(HttpExchange exchange, String requestId, long nanos) {
+    private static void log(HttpExchange exchange, String requestId, int status, long nanos) {
         String path = exchange.getRequestURI().getRawPath();
         boolean probe = path != null && path.startsWith("/health/"); // comes every second, and says nothing new
         ACCESS.log(
@@ -94,7 +128,7 @@ final class ErrorFilter extends Filter {
                 "path", // without the query, where someone may have put a token (RFC 6750 §5.3)
                 path,
                 "status",
-                exchange.getResponseCode(),
+                status,
                 "micros",
                 nanos / 1000,
                 "requestId",

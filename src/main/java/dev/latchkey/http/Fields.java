@@ -3,7 +3,6 @@ package dev.latchkey.http;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -17,6 +16,8 @@ import java.util.function.Supplier;
  * bad value by an {@link IllegalArgumentException} whose message completes "username …" and is sent to the client.
  */
 public final class Fields {
+    private static final int MAX_FIELDS = 20; // that are kept: no route has as many, so a client cannot fill the memory
+
     private final String source;
     private final Map<String, Optional<String>> values = new LinkedHashMap<>(); // empty: there, but not a string
     private final Set<String> known = new HashSet<>();
@@ -35,8 +36,11 @@ public final class Fields {
     }
 
     private void put(String field, Optional<String> value) {
+        if (values.size() == MAX_FIELDS && !values.containsKey(field)) {
+            return; // it is refused for the others
+        }
         if (values.putIfAbsent(field, value) != null) {
-            fault(field, "is given twice");
+            fault(field, "must not be repeated");
         }
     }
 
@@ -83,7 +87,9 @@ public final class Fields {
             }
         }
         if (!faults.isEmpty()) {
-            throw new Problem("The " + source + " does not validate.", List.copyOf(faults));
+            throw new Problem(
+                    "The " + source + " does not validate.",
+                    faults.stream().limit(MAX_FIELDS).toList());
         }
     }
 }

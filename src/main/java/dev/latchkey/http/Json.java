@@ -1,13 +1,21 @@
 package dev.latchkey.http;
 
 import com.fasterxml.jackson.annotation.JsonFormat;
-import java.nio.ByteBuffer;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.TimeZone;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonToken;
+import tools.jackson.core.ObjectReadContext;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.TokenStreamFactory;
+import tools.jackson.core.exc.JacksonIOException;
+import tools.jackson.core.exc.StreamConstraintsException;
+import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.MapperFeature;
 import tools.jackson.databind.json.JsonMapper;
@@ -24,6 +32,23 @@ public final class Json {
             .enable(DeserializationFeature.FAIL_ON_NULL_CREATOR_PROPERTIES)
             .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
             .withConfigOverride(Instant.class, override -> override.setFormat(DATE))
+            .build();
+
+    private static final int MAX_NAME_LENGTH = 64;
+    private static final int MAX_STRING_LENGTH = 2048;
+    private static final int MAX_NUMBER_LENGTH = 64;
+    private static final int MAX_DEPTH = 8;
+    // Parsers of one factory keep the field names that they have seen for good, unless they do not canonicalize them: a
+    // client
+    // could fill the heap with names.
+    private static final JsonFactory CLIENT_JSON = JsonFactory.builder()
+            .disable(TokenStreamFactory.Feature.CANONICALIZE_PROPERTY_NAMES)
+            .streamReadConstraints(StreamReadConstraints.builder()
+                    .maxNameLength(MAX_NAME_LENGTH)
+                    .maxStringLength(MAX_STRING_LENGTH)
+                    .maxNumberLength(MAX_NUMBER_LENGTH)
+                    .maxNestingDepth(MAX_DEPTH)
+                    .build())
             .build();
 
     private Json() {}
@@ -64,14 +89,18 @@ public final class Json {
     }
 
     /**
-     * Reads what a client sent: one flat JSON object in UTF-8, and nothing after it. A field given twice, or that is no
-     * string, becomes a fault of the result.
+     * Reads what a client sends: one flat JSON object in UTF-8, and nothing after it. It is parsed while it arrives, so a large
+     * request body takes no more memory than a small one.
      *
-     * @throws Problem 400 where it is not JSON
+     * @throws Problem 400 if it is not JSON, or exceeds a limit
+     * @throws IOException if the connection is lost
      */
-    static Fields fields(byte[] body) {
+    static Fields fields(InputStream body) throws IOException {
         var fields = new Fields("body");
-        try (var parser = MAPPER.createParser(utf8(body))) {
+        // a decoder that reports: left to itself, Jackson would guess UTF-16 and UTF-32, and RFC 8259 §8.1 allows UTF-8
+        // alone
+        var text = new InputStreamReader(body, StandardCharsets.UTF_8.newDecoder());
+        try (var parser = CLIENT_JSON.createParser(ObjectReadContext.empty(), text)) {
             if (parser.nextToken() != JsonToken.START_OBJECT) {
                 throw new Problem(400, "The body must be a JSON object.");
             }
@@ -88,22 +117,20 @@ public final class Json {
                 throw new Problem(400, "The body must be one JSON object, with nothing after it.");
             }
             return fields;
+        } catch (StreamConstraintsException _) {
+            throw new Problem(
+                    400,
+                    "The body may have names of " + MAX_NAME_LENGTH + " characters, strings of " + MAX_STRING_LENGTH
+                            + ", numbers of " + MAX_NUMBER_LENGTH + ", and " + MAX_DEPTH + " levels.");
+        } catch (JacksonIOException e) {
+            if (e.getCause() instanceof CharacterCodingException) {
+                throw new Problem(400, "The body is not valid UTF-8.");
+            }
+            throw e.getCause();
         } catch (JacksonException e) {
             var at = e.getLocation();
             String where = at == null ? "" : " at line " + at.getLineNr() + ", column " + at.getColumnNr();
             throw new Problem(400, "The body is not well-formed JSON" + where + ".");
-        }
-    }
-
-    // left to itself, Jackson would guess UTF-16 and UTF-32 from the first bytes; RFC 8259 §8.1 allows UTF-8 alone
-    private static String utf8(byte[] body) {
-        try {
-            return StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(body))
-                    .toString();
-        } catch (CharacterCodingException _) {
-            throw new Problem(400, "The body is not valid UTF-8.");
         }
     }
 

@@ -16,6 +16,7 @@ public final class Problem extends RuntimeException {
             Map.entry(413, "Content Too Large"),
             Map.entry(415, "Unsupported Media Type"),
             Map.entry(429, "Too Many Requests"),
+            Map.entry(431, "Request Header Fields Too Large"),
             Map.entry(500, "Internal Server Error"),
             Map.entry(503, "Service Unavailable"),
             Map.entry(505, "HTTP Version Not Supported"));
@@ -42,6 +43,11 @@ public final class Problem extends RuntimeException {
     private Problem(String detail, Response response) {
         super(detail, null, false, false);
         this.response = response;
+    }
+
+    /** A 503 for a request that may be repeated after a second. */
+    public static Problem unavailable(String detail) {
+        return new Problem(503, detail).with("Retry-After", "1");
     }
 
     /** The same with one more header. */

@@ -60,20 +60,7 @@ public final class Request {
      */
     public Fields json() throws IOException {
         requireJson();
-        // one byte more than the limit tells a body that just fits from one that does not, in every framing
-        byte[] body = read(maxBodyBytes + 1);
-        if (body.length > maxBodyBytes) {
-            throw new Problem(413, "The body may have " + maxBodyBytes + " bytes.").with("Connection", "close");
-        }
-        return Json.fields(body);
-    }
-
-    private byte[] read(int limit) throws IOException {
-        try {
-            return exchange.getRequestBody().readNBytes(limit);
-        } catch (IndexOutOfBoundsException _) { // the JDK's parser, from a chunk size near 2^31
-            throw new Problem(400, "The body is not well framed.").with("Connection", "close");
-        }
+        return Json.fields(RequestBody.of(exchange).limitedTo(maxBodyBytes));
     }
 
     private void requireJson() {
@@ -87,6 +74,10 @@ public final class Request {
             throw new Problem(415, "Send the body as Content-Type: application/json, with no Content-Encoding.")
                     .with("Accept", "application/json");
         }
+    }
+
+    public boolean hasIfMatch() {
+        return header("If-Match") != null;
     }
 
     /** Whether {@code If-Match} is absent or names {@code etag}, a strong one (RFC 9110 §13.1.1). */

@@ -8,6 +8,12 @@ import java.util.Map;
 /** A complete answer: a value until it is sent. */
 public final class Response {
     private static final byte[] EMPTY = {};
+    // the JDK's buffer for each connection grows to twice the longest write, and never shrinks
+    private static final int SLICE_BYTES = 4096;
+    // a client that does not read its response keeps it in memory for as long as a response may take
+    private static final MemoryBudget LARGE_BODIES =
+            new MemoryBudget(Runtime.getRuntime().maxMemory() / 4);
+
     private static final Response NO_CONTENT = new Response(204, Map.of(), EMPTY);
 
     private final int status;
@@ -48,21 +54,57 @@ public final class Response {
         return body.clone();
     }
 
+    /**
+     * Sends this response, or a 503 if too many large ones are being sent.
+     *
+     * @throws IOException if the connection is lost
+     */
     void send(HttpExchange exchange) throws IOException {
+        boolean noBody =
+                status == 204 || status == 304 || exchange.getRequestMethod().equals("HEAD");
+        if (noBody || body.length <= SLICE_BYTES) {
+            send(exchange, noBody);
+        } else if (LARGE_BODIES.tryAcquire(body.length)) {
+            try {
+                send(exchange, false);
+            } finally {
+                LARGE_BODIES.release(body.length);
+            }
+        } else {
+            Problem.unavailable("Too many large responses are being sent.")
+                    .response()
+                    .send(exchange);
+        }
+    }
+
+    private void send(HttpExchange exchange, boolean noBody) throws IOException {
         var responseHeaders = exchange.getResponseHeaders();
         headers.forEach(responseHeaders::set);
-        boolean bodyAllowed = status != 204 && status != 304;
-        if (bodyAllowed && exchange.getRequestMethod().equals("HEAD")) {
-            // the JDK sends no length of its own for HEAD, and logs a warning where it is handed one
-            responseHeaders.set("Content-Length", Integer.toString(body.length));
+        var request = RequestBody.of(exchange);
+        boolean drains = !request.isComplete();
+        if (drains) {
+            responseHeaders.set("Connection", "close");
         }
-        if (!bodyAllowed || exchange.getRequestMethod().equals("HEAD")) {
+        if (noBody) {
+            if (status != 204 && status != 304) {
+                // the JDK sends no length of its own for HEAD, and logs a warning if it is given one
+                responseHeaders.set("Content-Length", Integer.toString(body.length));
+            }
+            if (drains) {
+                request.beforeDrain(status); // the next call sends, and drains at once
+            }
             exchange.sendResponseHeaders(status, -1);
             return;
         }
         exchange.sendResponseHeaders(status, body.length);
         try (var out = exchange.getResponseBody()) {
-            out.write(body);
+            for (int start = 0; start < body.length; start += SLICE_BYTES) {
+                out.write(body, start, Math.min(SLICE_BYTES, body.length - start));
+            }
+            if (drains) {
+                out.flush();
+                request.beforeDrain(status);
+            }
         }
     }
 }

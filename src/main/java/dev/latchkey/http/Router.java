@@ -4,7 +4,6 @@ import com.sun.net.httpserver.Filter;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpHandler;
 import java.io.IOException;
-import java.net.URI;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -38,9 +37,13 @@ public final class Router implements HttpHandler {
         }
     }
 
+    int maxBodyBytes() {
+        return maxBodyBytes;
+    }
+
     @Override
     public void handle(HttpExchange exchange) throws IOException {
-        String path = path(exchange.getRequestURI());
+        String path = RequestRules.path(exchange);
         String parameter = "";
         Resource resource = exact.get(path);
         if (resource == null) {
@@ -75,14 +78,6 @@ public final class Router implements HttpHandler {
                 Response.noContent().with("Allow", resource.allow).send(exchange);
             }
         }
-    }
-
-    /** The raw path; empty, which no route has, where the request target is not one that RFC 9112 §3.2 allows. */
-    private static String path(URI target) {
-        // java.net.URI reads "//x/api/auth/me" as host x and path /api/auth/me, and "///api/auth/me" as that path
-        boolean hostWithoutScheme = target.toString().startsWith("//");
-        String path = target.getRawPath();
-        return path == null || hostWithoutScheme || target.getRawFragment() != null ? "" : path;
     }
 
     /** What one path answers to. */

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
@@ -64,7 +66,7 @@ class JsonTest {
 
     @Test
     void all_faults_are_reported_at_once() throws Exception {
-        var fields = Json.fields("{\"a\":1,\"b\":\"x\",\"b\":\"y\",\"b\":\"z\",\"c\":\"z\",\"d\":{\"e\":[]}}"
+        var fields = fields("{\"a\":1,\"b\":\"x\",\"b\":\"y\",\"b\":\"z\",\"c\":\"z\",\"d\":{\"e\":[]}}"
                 .getBytes(StandardCharsets.UTF_8));
         fields.required("a", Function.identity());
         fields.required("b", Integer::valueOf);
@@ -80,7 +82,7 @@ class JsonTest {
 
     @Test
     void values_are_taken_as_they_were_sent() throws Exception {
-        var fields = Json.fields("{\"a\":\" \\u0000é😀 \"}".getBytes(StandardCharsets.UTF_8));
+        var fields = fields("{\"a\":\" \\u0000é😀 \"}".getBytes(StandardCharsets.UTF_8));
         var a = fields.required("a", Function.identity());
         fields.check();
         assertEquals(" \0é😀 ", a.get());
@@ -101,8 +103,12 @@ class JsonTest {
         assertFalse(e.toString().contains("secret"));
     }
 
+    private static Fields fields(byte[] body) throws IOException {
+        return Json.fields(new ByteArrayInputStream(body));
+    }
+
     private static void assertStatus(int status, byte[] body) {
-        var problem = assertThrows(Problem.class, () -> Json.fields(body));
+        var problem = assertThrows(Problem.class, () -> fields(body));
         assertEquals(status, problem.response().status());
     }
 }

@@ -150,7 +150,8 @@ class ServerTest {
         for (int i = 0; i < 20; i++) {
             try (var socket = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
                 socket.getOutputStream()
-                        .write("POST /ok HTTP/1.1\r\nContent-Length: 9\r\n\r\nx".getBytes(StandardCharsets.US_ASCII));
+                        .write("POST /ok HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx"
+                                .getBytes(StandardCharsets.US_ASCII));
             }
         }
         assertEquals(200, RawClient.status(raw.exchange(get("/ok"))));

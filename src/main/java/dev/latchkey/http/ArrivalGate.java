@@ -1,0 +1,71 @@
+package dev.latchkey.http;
+
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Runs each request on a virtual thread, and limits how many are arriving at the same time: those whose request line and
+ * headers are not complete yet, or too large. The JDK's server reads them by itself, and what it allows takes 2 MB each.
+ *
+ * <p>Clients that are slow on purpose must not keep others out (slowloris). So if the limit is reached, the newest arrival
+ * takes the place of the oldest one that waits for its client.
+ */
+final class ArrivalGate implements Executor, AutoCloseable {
+    private static final int RETRY_MILLIS = 5;
+
+    private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+    private final Map<Thread, Long> arriving = new ConcurrentHashMap<>(); // to the System.nanoTime of the start
+    private final Semaphore permits;
+
+    ArrivalGate(int limit) {
+        permits = new Semaphore(limit);
+    }
+
+    @Override
+    public void execute(Runnable exchange) {
+        threads.execute(() -> {
+            try {
+                while (!permits.tryAcquire() && !permits.tryAcquire(RETRY_MILLIS, TimeUnit.MILLISECONDS)) {
+                    cutOffOldest();
+                }
+            } catch (InterruptedException _) {
+                return; // the server has been stopped, and all connections are closed
+            }
+            arriving.put(Thread.currentThread(), System.nanoTime());
+            try {
+                exchange.run();
+            } finally {
+                arrived();
+            }
+        });
+    }
+
+    // An interrupt closes the channel that a thread waits for. A thread that does not wait has received its bytes.
+    private void cutOffOldest() {
+        arriving.entrySet().stream()
+                .filter(arrival -> arrival.getKey().getState() == Thread.State.WAITING)
+                .min(Map.Entry.comparingByValue())
+                .ifPresent(oldest -> arriving.computeIfPresent(oldest.getKey(), (thread, start) -> {
+                    thread.interrupt(); // not after arrived(), which waits for this to return
+                    return start;
+                }));
+    }
+
+    /** Is called by the thread of a request when the request line and headers are complete and not too large. */
+    void arrived() {
+        if (arriving.remove(Thread.currentThread()) != null) {
+            var _ = Thread.interrupted(); // cut off a moment too late
+            permits.release();
+        }
+    }
+
+    @Override
+    public void close() {
+        threads.shutdownNow();
+    }
+}

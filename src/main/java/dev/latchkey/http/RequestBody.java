@@ -1,0 +1,109 @@
+package dev.latchkey.http;
+
+import com.sun.net.httpserver.HttpExchange;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.function.IntConsumer;
+
+/**
+ * The body of one request, which also knows whether all of it has been read. A response that is sent earlier must close the
+ * connection: otherwise the JDK's server waits for the rest and takes the start of the next request for it.
+ *
+ * <p>It is the stream that {@link HttpExchange#getRequestBody} returns, because the attributes of an exchange are shared by
+ * all requests.
+ */
+final class RequestBody extends InputStream {
+    private final InputStream in;
+    private final boolean chunked;
+    private final IntConsumer beforeDrain;
+    private long unread;
+    private long limit = Long.MAX_VALUE;
+
+    /**
+     * @param contentLength in bytes; ignored if {@code chunked}
+     * @param beforeDrain is called with the status code once the response is on its way and what is left of the request body is
+     *     about to be discarded, which takes as long as the client likes
+     */
+    private RequestBody(InputStream in, boolean chunked, long contentLength, IntConsumer beforeDrain) {
+        this.in = in;
+        this.chunked = chunked;
+        this.unread = chunked ? Long.MAX_VALUE : contentLength;
+        this.beforeDrain = beforeDrain;
+    }
+
+    /** Replaces the body of the exchange, whose framing headers have been checked. */
+    static void install(HttpExchange exchange, IntConsumer beforeDrain) {
+        var headers = exchange.getRequestHeaders();
+        String length = headers.getFirst("Content-Length");
+        var body = new RequestBody(
+                exchange.getRequestBody(),
+                headers.containsKey("Transfer-Encoding"),
+                length == null ? 0 : Long.parseLong(length),
+                beforeDrain);
+        exchange.setStreams(body, null);
+    }
+
+    /** The body that {@link #install} has put in place. */
+    static RequestBody of(HttpExchange exchange) {
+        return (RequestBody) exchange.getRequestBody();
+    }
+
+    /**
+     * Returns this stream, limited to {@code max} bytes.
+     *
+     * @throws Problem 413 now if more bytes are declared, or from the returned stream when it has read more
+     */
+    InputStream limitedTo(int max) {
+        limit = max;
+        if (!chunked && unread > max) {
+            throw tooLarge();
+        }
+        return this;
+    }
+
+    /** Discards what has already arrived, without waiting for more, and reports whether that was all. */
+    boolean isComplete() throws IOException {
+        if (!chunked) {
+            unread -= in.skip(Math.min(unread, in.available()));
+        }
+        return unread == 0;
+    }
+
+    void beforeDrain(int status) {
+        beforeDrain.accept(status);
+    }
+
+    @Override
+    public int read() throws IOException {
+        byte[] one = new byte[1];
+        return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
+    }
+
+    @Override
+    public int read(byte[] buffer, int offset, int length) throws IOException {
+        int count = readFramed(buffer, offset, length);
+        if (count < 0) {
+            unread = 0;
+            return count;
+        }
+        unread -= count;
+        limit -= count;
+        if (limit < 0) {
+            throw tooLarge();
+        }
+        return count;
+    }
+
+    private int readFramed(byte[] buffer, int offset, int length) throws IOException {
+        try {
+            return in.read(buffer, offset, length);
+        } catch (IndexOutOfBoundsException _) { // the JDK's parser throws it for a chunk size near 2^31
+            throw new Problem(400, "The chunked encoding of the request body is malformed.")
+                    .with("Connection", "close");
+        }
+    }
+
+    private static Problem tooLarge() {
+        return new Problem(413, "The request body is too large.");
+    }
+}
