@@ -12,6 +12,9 @@ import dev.latchkey.http.Route;
 import dev.latchkey.http.Router;
 import dev.latchkey.http.Server;
 import dev.latchkey.ops.HealthRoutes;
+import dev.latchkey.overload.Bulkhead;
+import dev.latchkey.overload.ContentionException;
+import dev.latchkey.overload.OverloadedException;
 import dev.latchkey.redis.Redis;
 import dev.latchkey.todos.TodoRoutes;
 import io.lettuce.core.RedisException;
@@ -24,6 +27,9 @@ import org.jspecify.annotations.Nullable;
 
 /** The whole service, started. Everything is put together here, and only here. */
 public final class App implements AutoCloseable {
+    // each takes up to a megabyte of heap, and sends hundreds of replies over the connection that token checks share
+    private static final int MAX_LISTS = 8;
+
     private final Config config;
     private final Redis redis;
     private final PasswordHasher hasher;
@@ -51,12 +57,15 @@ public final class App implements AutoCloseable {
             var tokens =
                     new TokenStore(redis, config.tokenStorage(), config.tokenTtl(), config.maxSessionsPerUser(), clock);
             var guard = new AuthFilter(tokens);
-            var todos = new TodoRoutes(redis, config.maxTodosPerUser(), guard::requireLive, clock);
+            var lists = new Bulkhead(MAX_LISTS);
+            var todos = new TodoRoutes(
+                    redis, config.maxTodosPerUser(), config.maxTodoBytesPerUser(), lists, guard::requireLive, clock);
             var auth = new AuthRoutes(
                     new Accounts(redis, tokens, hasher, clock, todos::removeAll),
                     tokens,
                     new PasswordPolicy(config.passwordMinLength()),
-                    new LoginThrottle(redis, config.loginThrottle()));
+                    new LoginThrottle(redis, config.loginThrottle()),
+                    lists);
             var health = new HealthRoutes(redis);
             List<Route> routes = Stream.of(auth.routes(), todos.routes(), health.routes())
                     .flatMap(List::stream)
@@ -75,14 +84,13 @@ public final class App implements AutoCloseable {
     private static @Nullable Problem problem(Throwable e) {
         return switch (e) {
             case Problem problem -> problem;
-            case PasswordHasher.BusyException _ -> unavailable("Too many passwords wait to be checked.");
-            case RedisException _ -> unavailable("The token store does not answer.");
+            case OverloadedException _ -> Problem.unavailable("The service is overloaded.");
+            case ContentionException busy ->
+                new Problem(503, "Other requests are changing the same record.")
+                        .with("Retry-After", Long.toString(busy.retrySeconds()));
+            case RedisException _ -> Problem.unavailable("The token store does not answer.");
             default -> null;
         };
-    }
-
-    private static Problem unavailable(String detail) {
-        return new Problem(503, detail).with("Retry-After", "1");
     }
 
     /** The one that is listened on, also where the configuration asked for any. */

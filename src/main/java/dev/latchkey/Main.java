@@ -29,6 +29,7 @@ public final class Main {
     /** Starts the service, and stops it when the process is told to end. Ends the process where it cannot start. */
     static App start(Map<String, String> environment) {
         Logs logs = Logs.install();
+        Thread.setDefaultUncaughtExceptionHandler((thread, e) -> uncaught(logs, thread, e));
         try {
             Config config = Config.from(environment);
             logs.configure(config.logFormat(), config.logLevel());
@@ -60,11 +61,25 @@ public final class Main {
         }
     }
 
+    // Without a platform thread that it needs, the process would serve no longer, and end with 0 or not at all. A
+    // virtual
+    // thread has one request only.
+    private static void uncaught(Logs logs, Thread thread, Throwable e) {
+        try {
+            System.getLogger("latchkey.main").log(System.Logger.Level.ERROR, "uncaught in " + thread.getName(), e);
+            logs.flush();
+        } finally {
+            if (!thread.isVirtual()) {
+                Runtime.getRuntime().halt(FAILED);
+            }
+        }
+    }
+
     private static boolean isReady(String port) {
         try {
             var url = URI.create("http://127.0.0.1:" + port + "/health/ready").toURL();
             return ((HttpURLConnection) url.openConnection()).getResponseCode() == HttpURLConnection.HTTP_OK;
-        } catch (IOException _) {
+        } catch (IOException | IllegalArgumentException _) {
             return false;
         }
     }

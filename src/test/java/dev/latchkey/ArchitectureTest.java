@@ -19,15 +19,17 @@ class ArchitectureTest {
     private static final String JDK = "java\\..*|org\\.jspecify\\..*";
     private static final String HTTP = "|dev\\.latchkey\\.http\\..*";
     private static final String INNER = "|dev\\.latchkey\\.auth\\.(TokenStore\\.Issued|UserStore\\.Stored)";
+    private static final String OVERLOAD = "|dev\\.latchkey\\.overload\\..*";
     private static final String REDIS = "|dev\\.latchkey\\.redis\\.Redis";
     private static final Map<String, String> ALLOWED = Map.ofEntries(
             Map.entry("http", JDK + "|com\\.sun\\.net\\.httpserver\\..*"),
             Map.entry("http/Json.java", JDK + "|tools\\.jackson\\..*|com\\.fasterxml\\.jackson\\.annotation\\..*"),
             Map.entry("http/Client.java", JDK + "|com\\.sun\\.net\\.httpserver\\..*|io\\.netty\\.util\\.NetUtil"),
-            Map.entry("auth", JDK + INNER + "|javax\\.crypto\\..*" + HTTP + REDIS),
+            Map.entry("auth", JDK + INNER + "|javax\\.crypto\\..*" + HTTP + REDIS + OVERLOAD),
             Map.entry("auth/AuthFilter.java", JDK + HTTP + "|com\\.sun\\.net\\.httpserver\\..*"),
-            Map.entry("auth/AuthRoutes.java", JDK + HTTP + INNER),
-            Map.entry("todos", JDK + HTTP + REDIS),
+            Map.entry("auth/AuthRoutes.java", JDK + HTTP + INNER + OVERLOAD),
+            Map.entry("todos", JDK + HTTP + REDIS + OVERLOAD),
+            Map.entry("overload", JDK),
             Map.entry("ops", JDK + HTTP + REDIS + "|io\\.lettuce\\.core\\.Redis(Command\\w+)?Exception"),
             Map.entry(
                     "redis",

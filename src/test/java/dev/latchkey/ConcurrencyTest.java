@@ -35,6 +35,7 @@ class ConcurrencyTest extends BothStorages {
     @RepeatedTest(20)
     void of_many_refreshes_of_one_token_one_succeeds() throws Exception {
         String name = Fixture.newName();
+        app.register(name);
         String token = app.foreignToken(name);
         var answers = Fixture.concurrently(CLIENTS, () -> app.send("POST", "/api/auth/refresh", token, ""));
         var winners = answers.stream().filter(answer -> answer.status() == 200).toList();

@@ -32,6 +32,7 @@ class ConfigTest {
                 16_384,
                 50,
                 1000,
+                262_144,
                 Logs.Format.TEXT,
                 System.Logger.Level.INFO,
                 Duration.ofSeconds(20),

@@ -88,6 +88,7 @@ public final class Fixture extends TestClient {
                 config.maxBodyBytes(),
                 config.maxSessionsPerUser(),
                 config.maxTodosPerUser(),
+                config.maxTodoBytesPerUser(),
                 config.logFormat(),
                 config.logLevel(),
                 config.shutdownGrace(),

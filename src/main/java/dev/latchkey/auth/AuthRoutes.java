@@ -7,6 +7,8 @@ import dev.latchkey.http.Problem;
 import dev.latchkey.http.Request;
 import dev.latchkey.http.Response;
 import dev.latchkey.http.Route;
+import dev.latchkey.overload.Bulkhead;
+import dev.latchkey.overload.OverloadedException;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.List;
@@ -21,6 +23,7 @@ public final class AuthRoutes {
     private final TokenStore tokens;
     private final PasswordPolicy policy;
     private final LoginThrottle throttle;
+    private final Bulkhead lists;
 
     private record Account(String username, Instant createdDate) {}
 
@@ -33,7 +36,10 @@ public final class AuthRoutes {
     private record Entry(
             String id, Instant createdDate, Instant expiresDate, String userAgent, String address, boolean current) {}
 
-    public AuthRoutes(Accounts accounts, TokenStore tokens, PasswordPolicy policy, LoginThrottle throttle) {
+    /** @param lists that are made at the same time */
+    public AuthRoutes(
+            Accounts accounts, TokenStore tokens, PasswordPolicy policy, LoginThrottle throttle, Bulkhead lists) {
+        this.lists = lists;
         this.accounts = accounts;
         this.tokens = tokens;
         this.policy = policy;
@@ -61,7 +67,7 @@ public final class AuthRoutes {
         var password = fields.required("password", text -> policy.check(text, fields.raw("username")));
         fields.check();
         User user =
-                charged(request, username.get().text(), null, () -> accounts.register(username.get(), password.get()));
+                attempt(request, username.get().text(), null, () -> accounts.register(username.get(), password.get()));
         if (user == null) {
             throw new Problem(409, "The username " + username.get() + " is taken.");
         }
@@ -76,22 +82,19 @@ public final class AuthRoutes {
         fields.check();
         String name = Username.canonical(username.get());
         Issued issued =
-                charged(request, name, username.get(), () -> accounts.login(name, password.get(), request.client()));
+                attempt(request, name, username.get(), () -> accounts.login(name, password.get(), request.client()));
         if (issued == null) {
             Audit.log("login failed", request, name, "");
-            if (throttle.alarm(username.get())) {
-                Audit.manyFailures(name);
-            }
             throw AuthFilter.unauthorized("The username or the password is wrong.", "");
         }
-        throttle.clear(request.client().network(), name);
         Audit.log("login succeeded", request, name, issued.session().id());
         Audit.revoked(request, name, issued.ended());
         return Response.json(200, new Login(issued.token(), name));
     }
 
     private Response refresh(Request request, Caller caller) {
-        Issued issued = tokens.replace(caller, request.client());
+        // a token may have outlived its user, if a deletion has stopped half-way
+        Issued issued = accounts.find(caller.username()) == null ? null : tokens.replace(caller, request.client());
         if (issued == null) {
             throw AuthFilter.invalidToken();
         }
@@ -121,6 +124,10 @@ public final class AuthRoutes {
     }
 
     private Response sessions(Request request, Caller caller) {
+        return lists.run(() -> sessions(caller));
+    }
+
+    private Response sessions(Caller caller) {
         String current = sessionId(caller);
         List<Entry> entries = tokens.sessions(caller.username()).stream()
                 .map(session -> new Entry(
@@ -135,8 +142,7 @@ public final class AuthRoutes {
     }
 
     private Response revoke(Request request, Caller caller) {
-        Set<String> revoked =
-                tokens.revokeAll(caller.username(), session -> session.id().equals(request.parameter()));
+        Set<String> revoked = tokens.revokeSession(caller.username(), request.parameter());
         if (revoked.isEmpty()) {
             throw new Problem(404, "You have no such session."); // the same for one that is another user's
         }
@@ -145,7 +151,9 @@ public final class AuthRoutes {
     }
 
     private Response revokeAll(Request request, Caller caller) {
-        Audit.revoked(request, caller.username(), tokens.revokeAll(caller));
+        Set<String> ended = tokens.revokeOthers(caller);
+        ended.addAll(tokens.revokeOwn(caller, null));
+        Audit.revoked(request, caller.username(), ended);
         return Response.noContent();
     }
 
@@ -154,12 +162,14 @@ public final class AuthRoutes {
         var current = fields.required("currentPassword", PasswordPolicy::normalize);
         var next = fields.required("newPassword", text -> policy.check(text, caller.username()));
         fields.check();
-        Issued issued = charged(
+        Issued issued = attempt(
                 request,
                 caller.username(),
-                null,
+                caller.username(),
                 () -> accounts.changePassword(caller, current.get(), next.get(), request.client()));
         if (issued == null) {
+            // the new password was tried too: another guess
+            var _ = throttle.count(request.client(), caller.username());
             throw wrongPassword(request, caller);
         }
         Audit.log(
@@ -173,7 +183,8 @@ public final class AuthRoutes {
         var password = fields.required("password", PasswordPolicy::normalize);
         fields.check();
         String session = sessionId(caller);
-        Set<String> ended = charged(request, caller.username(), null, () -> accounts.delete(caller, password.get()));
+        String name = caller.username();
+        Set<String> ended = attempt(request, name, name, () -> accounts.delete(caller, password.get()));
         if (ended == null) {
             throw wrongPassword(request, caller);
         }
@@ -189,27 +200,35 @@ public final class AuthRoutes {
     }
 
     /**
-     * Makes an attempt that costs a hash.
+     * Makes an attempt that costs a hash. A successful one gives its count back, so that an office or a web backend behind one
+     * address is not locked out by correct logins. A registration does not: what it stores stays.
      *
      * @param username for the audit log
-     * @param name that somebody logs in with, as it was typed; null where it is no login
+     * @param name whose password is tried, as it was typed; null for a registration
+     * @return null if the attempt has failed
      * @throws Problem 429
      */
-    private <T extends @Nullable Object> T charged(
-            Request request, String username, @Nullable String name, Supplier<T> attempt) {
-        String network = request.client().network();
-        long wait = throttle.charge(network, name);
-        if (wait > 0) {
+    private <T> @Nullable T attempt(
+            Request request, String username, @Nullable String name, Supplier<@Nullable T> action) {
+        var counted = throttle.count(request.client(), name);
+        if (counted.waitSeconds() > 0) {
             Audit.log("throttled", request, username, "");
-            throw new Problem(429, "Too many attempts. Try again in " + wait + " seconds.")
-                    .with("Retry-After", Long.toString(wait));
+            throw new Problem(429, "Too many attempts. Try again in " + counted.waitSeconds() + " seconds.")
+                    .with("Retry-After", Long.toString(counted.waitSeconds()));
         }
+        T result;
         try {
-            return attempt.get();
-        } catch (PasswordHasher.BusyException e) {
-            throttle.refund(network, name);
+            result = action.get();
+        } catch (OverloadedException e) {
+            throttle.release(counted);
             throw e;
         }
+        if (name != null && result != null) {
+            throttle.succeeded(counted);
+        } else if (name != null && throttle.alarm(name)) {
+            Audit.manyFailures(username);
+        }
+        return result;
     }
 
     private String sessionId(Caller caller) {

@@ -20,6 +20,8 @@ public final class PasswordPolicy {
     /** Code points. Long enough for any passphrase, short enough to keep a hash's cost independent of the password. */
     public static final int MAX_LENGTH = 128;
 
+    private static final int MAX_DECOMPOSITION = 4; // code points that NFC can make one of
+
     private final int minLength;
     private final Set<String> common = readCommon();
 
@@ -29,7 +31,7 @@ public final class PasswordPolicy {
     }
 
     /**
-     * The normal form: keyboards and systems write the same accented letter in different code points.
+     * Returns the password in its normal form.
      *
      * @param username in any case; empty where none is known
      * @throws IllegalArgumentException with every fault, for the client to read
@@ -37,10 +39,14 @@ public final class PasswordPolicy {
     public String check(String password, String username) {
         String normal = normalize(password);
         String lower = normal.toLowerCase(Locale.ROOT);
-        int length = normal.codePointCount(0, normal.length());
+        // NFC makes three code points of some, which must not count as three typed characters
+        int length = Math.min(length(password), length(normal));
         List<String> faults = new ArrayList<>();
         if (length < minLength || length > MAX_LENGTH) {
             faults.add("must have " + minLength + " to " + MAX_LENGTH + " characters");
+        }
+        if (hasControlCharacter(normal)) {
+            faults.add("must not have control characters");
         }
         if (lower.equals(username.toLowerCase(Locale.ROOT))) {
             faults.add("must not be the username");
@@ -54,8 +60,26 @@ public final class PasswordPolicy {
         return normal;
     }
 
+    /**
+     * Returns the password in NFC: keyboards and systems write the same accented letter in different code points.
+     *
+     * @throws IllegalArgumentException if it is too long to be a password, with the reason for the client to read
+     */
     static String normalize(String password) {
+        // normalizing is quadratic in a run of combining marks, and would stop all token checks
+        if (length(password) > MAX_LENGTH * MAX_DECOMPOSITION) {
+            throw new IllegalArgumentException("must have at most " + MAX_LENGTH + " characters");
+        }
         return Normalizer.normalize(password, Normalizer.Form.NFC);
+    }
+
+    /** Reports whether no password can be like this: HMAC cannot tell a NUL at the end from none (RFC 2104 §2). */
+    static boolean hasControlCharacter(String password) {
+        return password.chars().anyMatch(Character::isISOControl);
+    }
+
+    private static int length(String text) {
+        return text.codePointCount(0, text.length());
     }
 
     private static Set<String> readCommon() {

@@ -18,6 +18,9 @@ record Session(String id, Instant createdDate, Instant expiresDate, String userA
     private static final SecureRandom RANDOM = new SecureRandom();
     private static final int ID_BYTES = 16;
 
+    /** Stands for an entry that cannot be read: no client knows its id, and it is the first to be evicted. */
+    static final Session UNREADABLE = new Session("", Instant.EPOCH, Instant.EPOCH, "", "");
+
     static Session begin(Client client, Instant now, Duration ttl) {
         byte[] bytes = new byte[ID_BYTES];
         RANDOM.nextBytes(bytes);

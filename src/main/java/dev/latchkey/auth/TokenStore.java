@@ -2,6 +2,7 @@ package dev.latchkey.auth;
 
 import dev.latchkey.http.Caller;
 import dev.latchkey.http.Client;
+import dev.latchkey.overload.Attempts;
 import dev.latchkey.redis.Redis;
 import java.time.Duration;
 import java.time.Instant;
@@ -12,7 +13,8 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.Predicate;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.BiPredicate;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -21,6 +23,8 @@ import org.jspecify.annotations.Nullable;
  * is there; nothing is cached, so that a revoked one is refused from the next request on.
  */
 public final class TokenStore {
+    private static final System.Logger LOG = System.getLogger("latchkey.auth");
+    private static final int MAX_ROUNDS = 10; // each ends all that the index lists
     private static final Comparator<Session> NEWEST_FIRST = Comparator.comparing(Session::createdDate)
             .thenComparing(Session::id)
             .reversed();
@@ -31,6 +35,7 @@ public final class TokenStore {
     private final Duration ttl;
     private final int maxSessions;
     private final InstantSource clock;
+    private final AtomicBoolean warned = new AtomicBoolean();
 
     /**
      * A token that was issued.
@@ -58,10 +63,22 @@ public final class TokenStore {
         this.clock = clock;
     }
 
-    /** Whose token it is; null where it is unknown, expired or revoked. One GET, or none where it cannot be a token. */
+    /**
+     * Returns whose token it is, or null if it is unknown, expired or revoked, or its value cannot be a username. One GET, or
+     * none if it cannot be a token.
+     */
     @Nullable
     String find(String token) {
-        return storage.isWellFormed(token) ? redis.get(key(storage.suffix(token))) : null;
+        String username = storage.isWellFormed(token) ? redis.get(key(storage.suffix(token))) : null;
+        if (username == null || Username.isPlausible(username)) {
+            return username;
+        }
+        if (warned.compareAndSet(false, true)) {
+            LOG.log(
+                    System.Logger.Level.WARNING,
+                    "the value of a token key cannot be a username: such tokens are refused");
+        }
+        return null;
     }
 
     /** The caller's session; null where it is not in the index, for another program has written the token. */
@@ -75,29 +92,38 @@ public final class TokenStore {
         String token = storage.newToken();
         Session session = Session.begin(client, now(), ttl);
         Map<String, Session> all = write(token, username, session);
-        return new Issued(token, session, all.isEmpty() ? Set.of() : evict(username, all, session.id()));
+        try {
+            return new Issued(token, session, all.isEmpty() ? Set.of() : evict(username, all, session.id()));
+        } catch (RuntimeException e) {
+            redis.cleanUp(() -> revoke(username, token));
+            throw e;
+        }
     }
 
     /**
-     * A new token in place of {@code caller}'s; null where that was no longer live. Of any number of calls at once, one
-     * gets a token. The new one is written first and disclosed last: a crash between the two leaves the client its old
-     * one, and a token nobody knows. Should deleting the old fail, nothing is disclosed either.
+     * Returns a new token in place of {@code caller}'s, or null if that is no longer valid. Of several concurrent calls, one
+     * succeeds. The new token is stored first and returned last: a crash in between leaves the client its old one. If deleting
+     * the old one fails, nothing is returned either.
      */
     @Nullable
     Issued replace(Caller caller, Client client) {
         Session old = session(caller);
         Session session = old == null ? Session.begin(client, now(), ttl) : old.renew(client, now(), ttl);
         String token = storage.newToken();
-        // indexed before the old one goes: of a session that is alive, whoever ends all finds an entry at any time
+        // indexed before the old one is deleted: while a session is alive, a revocation always finds an entry of it
         write(token, caller.username(), session);
-        if (revoke(caller.username(), caller.token())) {
-            return new Issued(token, session, Set.of());
+        boolean replaced = false;
+        try {
+            replaced = revoke(caller.username(), caller.token());
+        } finally {
+            if (!replaced) {
+                redis.cleanUp(() -> revoke(caller.username(), token));
+            }
         }
-        revoke(caller.username(), token);
-        return null;
+        return replaced ? new Issued(token, session, Set.of()) : null;
     }
 
-    /** False where it was not live. */
+    /** Returns whether the token was valid. */
     boolean revoke(String username, String token) {
         String suffix = storage.suffix(token);
         boolean live = redis.del(key(suffix));
@@ -108,6 +134,7 @@ public final class TokenStore {
     /** The live ones, newest first. Entries that have outlived their token are removed. */
     List<Session> sessions(String username) {
         Map<String, Session> all = index.all(username);
+        all.values().removeIf(Session.UNREADABLE::equals);
         Set<String> live =
                 redis.existing(all.keySet().stream().map(TokenStore::key).toList());
         List<String> dead = all.keySet().stream()
@@ -120,29 +147,56 @@ public final class TokenStore {
         return byId.values().stream().sorted(NEWEST_FIRST).toList();
     }
 
-    /**
-     * Ends sessions, until the index has none of them left: a refresh in flight, which has written its new token but not
-     * yet deleted the old, does not escape.
-     *
-     * @return the ids of those that were alive
-     */
-    Set<String> revokeAll(String username, Predicate<Session> which) {
-        Set<String> revoked = new HashSet<>();
-        while (true) {
-            Map<String, Session> found = index.all(username);
-            found.values().removeIf(which.negate());
-            if (found.isEmpty()) {
-                return revoked;
-            }
-            revoked.addAll(end(username, found));
-        }
+    /** Ends all sessions of a user, and returns the ids of those that were alive. */
+    Set<String> revokeAll(String username) {
+        return revoke(username, (_, _) -> true);
     }
 
-    /** Ends all sessions of the caller, the caller's own included; the ids of those that were alive. */
-    Set<String> revokeAll(Caller caller) {
-        Set<String> revoked = revokeAll(caller.username(), _ -> true);
-        revoke(caller.username(), caller.token()); // another program may have written it, without an index entry
-        return revoked;
+    /** Ends one session, and returns its id if it was alive. */
+    Set<String> revokeSession(String username, String id) {
+        return revoke(username, (_, session) -> session.id().equals(id));
+    }
+
+    /**
+     * Ends all sessions of the caller but the current one. That one is ended last, by {@link #revokeOwn}: until then, a request
+     * that has failed can be repeated.
+     */
+    Set<String> revokeOthers(Caller caller) {
+        String own = storage.suffix(caller.token());
+        return revoke(caller.username(), (suffix, _) -> !suffix.equals(own));
+    }
+
+    /**
+     * Ends the caller's current session. If a concurrent refresh was faster, its new token is ended too.
+     *
+     * @param except a token that stays; null if none does
+     */
+    Set<String> revokeOwn(Caller caller, @Nullable String except) {
+        Session own = session(caller);
+        if (revoke(caller.username(), caller.token())) {
+            return own == null ? Set.of() : Set.of(own.id());
+        }
+        String kept = except == null ? "" : storage.suffix(except);
+        return revoke(caller.username(), (suffix, _) -> !suffix.equals(kept));
+    }
+
+    // Until the index has no others: a refresh in flight, which has written its new token but not yet deleted the old
+    // one,
+    // does not escape. An entry that cannot be removed is not ended twice.
+    private Set<String> revoke(String username, BiPredicate<String, Session> which) {
+        Set<String> ids = new HashSet<>();
+        Set<String> ended = new HashSet<>();
+        return Attempts.repeat(MAX_ROUNDS, () -> {
+            Map<String, Session> found = index.all(username);
+            found.entrySet()
+                    .removeIf(entry -> ended.contains(entry.getKey()) || !which.test(entry.getKey(), entry.getValue()));
+            if (found.isEmpty()) {
+                return ids;
+            }
+            ids.addAll(end(username, found));
+            ended.addAll(found.keySet());
+            return null;
+        });
     }
 
     // As many as are too many: those whose token has expired, then the oldest. Never the one just
@@ -163,15 +217,19 @@ public final class TokenStore {
         boolean renewed = all.values().stream()
                 .anyMatch(session -> session.expiresDate().isAfter(now) && !ended.contains(session.id()));
         if (renewed) { // by a refresh in flight: it has another token by now
-            ended.addAll(revokeAll(username, session -> doomed.contains(session.id())));
+            ended.addAll(revoke(username, (_, session) -> doomed.contains(session.id())));
         }
         return ended;
     }
 
+    // needs no entry to be readable: the field's name is the key
     private Set<String> end(String username, Map<String, Session> sessions) {
         Set<String> ended = new HashSet<>();
         sessions.forEach((suffix, session) -> {
-            if (redis.del(key(suffix))) {
+            boolean live = redis.del(key(suffix));
+            if (session.equals(Session.UNREADABLE)) {
+                LOG.log(System.Logger.Level.WARNING, "removed an unreadable session entry", "username", username);
+            } else if (live) {
                 ended.add(session.id());
             }
         });
@@ -182,7 +240,12 @@ public final class TokenStore {
     private Map<String, Session> write(String token, String username, Session session) {
         String suffix = storage.suffix(token);
         redis.set(key(suffix), username, ttl);
-        return index.add(username, suffix, session, ttl, maxSessions);
+        try {
+            return index.add(username, suffix, session, ttl, maxSessions);
+        } catch (RuntimeException e) {
+            redis.cleanUp(() -> redis.del(key(suffix)));
+            throw e;
+        }
     }
 
     private Instant now() {

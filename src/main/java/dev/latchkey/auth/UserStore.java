@@ -2,6 +2,8 @@ package dev.latchkey.auth;
 
 import dev.latchkey.http.Json;
 import dev.latchkey.redis.Redis;
+import java.time.Duration;
+import java.time.Instant;
 import org.jspecify.annotations.Nullable;
 
 /** The records {@code users:{username}}: JSON {@code {username, passwordHash, createdDate}}, without a TTL. */
@@ -13,7 +15,7 @@ final class UserStore {
     private static final String REMOVE = """
             if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
             return redis.call('DEL', KEYS[1])""";
-    private static final String CLOSING_SECONDS = "60";
+    private static final Duration RESERVED = Duration.ofSeconds(60);
 
     private final Redis redis;
 
@@ -30,9 +32,27 @@ final class UserStore {
         this.redis = redis;
     }
 
-    /** False where the name is taken: of any number of callers at once, one gets true. */
-    boolean create(User user) {
-        return redis.setNew(key(user.username()), Json.text(user));
+    /**
+     * Takes a free name for at most 60 seconds, with a record that nobody can log in to. Of several concurrent calls, one
+     * succeeds. Returns null if the name is not free.
+     */
+    @Nullable
+    Stored reserve(String username, Instant now) {
+        var user = new User(username, "", now);
+        var reserved = new Stored(user, Json.text(user));
+        return redis.setNew(key(username), reserved.json(), RESERVED) ? reserved : null;
+    }
+
+    /** Puts {@code user} in place of the reservation. Returns false, and does nothing, if that has changed or expired. */
+    boolean create(Stored reserved, User user) {
+        return run(REPLACE, reserved, Json.text(user));
+    }
+
+    /** Returns for how many seconds a registration or deletion holds the name; 0 if the record is a user's. */
+    long reservedSeconds(Stored stored) {
+        boolean loginDisabled = stored.user().passwordHash().isEmpty();
+        long millis = loginDisabled ? redis.pttl(key(stored.user().username())) : 0;
+        return Math.ceilDiv(Math.max(0, millis), 1000);
     }
 
     /** Null where there is no such user. */
@@ -56,15 +76,14 @@ final class UserStore {
 
     /**
      * Takes the password away, so that nobody logs in any more while the name is still taken: what {@link #remove} then
-     * frees has nothing left of its user. Should this process die in between, the name is free after {@value
-     * #CLOSING_SECONDS} seconds.
+     * frees has nothing left of its user. Should this process die in between, the name is free after 60 seconds.
      *
      * @return what is stored now; null where the record has changed since, and stays as it is
      */
     @Nullable
     Stored close(Stored stored) {
         Stored closed = withHash(stored, "");
-        return run(REPLACE, stored, closed.json(), "EX", CLOSING_SECONDS) ? closed : null;
+        return run(REPLACE, stored, closed.json(), "EX", Long.toString(RESERVED.toSeconds())) ? closed : null;
     }
 
     /** Does nothing where the record has changed since. */

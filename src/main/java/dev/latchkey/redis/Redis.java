@@ -15,6 +15,7 @@ import io.netty.util.internal.logging.JdkLoggerFactory;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -39,6 +40,7 @@ import reactor.util.Loggers;
 public final class Redis implements AutoCloseable {
     private static final int RETRIES = 10;
     private static final int RETRY_MILLIS = 10;
+    private static final int MAX_AT_ONCE = 50;
     // of each try to reconnect Lettuce would log a line; Outage says what there is to say
     private static final Logger LETTUCE = Logger.getLogger("io.lettuce");
 
@@ -51,6 +53,15 @@ public final class Redis implements AutoCloseable {
         LETTUCE.setLevel(Level.SEVERE);
         // a tool for who writes netty handlers that hold buffers: its stack traces are 1 % of the CPU of a token check
         ResourceLeakDetector.setLevel(ResourceLeakDetector.Level.DISABLED);
+    }
+
+    /** A key holds another type than it must have, so that no retry can help. */
+    public static final class WrongTypeException extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        WrongTypeException() {
+            super("a key has the wrong type");
+        }
     }
 
     private final Connector connector;
@@ -100,8 +111,13 @@ public final class Redis implements AutoCloseable {
     }
 
     /** False where there is one already, which stays as it is. */
-    public boolean setNew(String key, String value) {
-        return call(redis -> redis.set(key, value, SetArgs.Builder.nx())) != null;
+    public boolean setNew(String key, String value, Duration ttl) {
+        return call(redis -> redis.set(key, value, SetArgs.Builder.nx().ex(ttl))) != null;
+    }
+
+    /** Milliseconds until the key expires; negative if it does not, or does not exist. */
+    public long pttl(String key) {
+        return call(redis -> redis.pttl(key));
     }
 
     /** False where there was none. */
@@ -111,16 +127,22 @@ public final class Redis implements AutoCloseable {
 
     /**
      * Those that there are. A command each, but all on their way at once: one after the other, they would double the time of a
-     * list of 50 sessions next to Redis, and wait for 50 round trips elsewhere.
+     * list of 50 sessions next to Redis, and wait for 50 round trips elsewhere. No more than 50 at once: all requests share a
+     * queue of commands.
      */
-    public Set<String> existing(Collection<String> keys) {
-        return send(redis -> {
-            Map<String, RedisFuture<Long>> answers = new HashMap<>();
-            keys.forEach(key -> answers.put(key, redis.async().exists(key)));
-            // without a limit of its own: CommandTimeouts ends each
-            answers.values().removeIf(answer -> LettuceFutures.awaitOrCancel(answer, 0, TimeUnit.NANOSECONDS) == 0);
-            return answers.keySet();
-        });
+    public Set<String> existing(List<String> keys) {
+        Set<String> existing = new HashSet<>();
+        for (int start = 0; start < keys.size(); start += MAX_AT_ONCE) {
+            List<String> some = keys.subList(start, Math.min(keys.size(), start + MAX_AT_ONCE));
+            existing.addAll(send(redis -> {
+                Map<String, RedisFuture<Long>> answers = new HashMap<>();
+                some.forEach(key -> answers.put(key, redis.async().exists(key)));
+                // without a limit of its own: CommandTimeouts ends each
+                answers.values().removeIf(answer -> LettuceFutures.awaitOrCancel(answer, 0, TimeUnit.NANOSECONDS) == 0);
+                return answers.keySet();
+            }));
+        }
+        return existing;
     }
 
     public @Nullable String hget(String key, String field) {
@@ -147,10 +169,9 @@ public final class Redis implements AutoCloseable {
                 .toList();
     }
 
-    public void hdel(String key, Collection<String> fields) {
-        if (!fields.isEmpty()) {
-            call(redis -> redis.hdel(key, fields.toArray(String[]::new)));
-        }
+    /** False if there was none of those fields. */
+    public boolean hdel(String key, Collection<String> fields) {
+        return !fields.isEmpty() && call(redis -> redis.hdel(key, fields.toArray(String[]::new))) > 0;
     }
 
     /** Whether the script returns 1. */
@@ -158,9 +179,37 @@ public final class Redis implements AutoCloseable {
         return call(redis -> redis.<Boolean>eval(script, ScriptOutputType.BOOLEAN, new String[] {key}, arguments));
     }
 
+    /** The integer that the script returns. */
+    public long evalInteger(String script, String key, String... arguments) {
+        return call(redis -> redis.<Long>eval(script, ScriptOutputType.INTEGER, new String[] {key}, arguments));
+    }
+
     /** @param <T> Long or String, as the script returns integers or texts */
     public <T> List<T> evalList(String script, String key, String... arguments) {
         return call(redis -> redis.<List<T>>eval(script, ScriptOutputType.MULTI, new String[] {key}, arguments));
+    }
+
+    /**
+     * Runs a clean-up, whose failure must not withhold what has succeeded. If the connection has just been lost, it waits for
+     * the next one, at most {@code timeout}.
+     */
+    public void cleanUp(Runnable task) {
+        long deadline = System.nanoTime() + timeout.toNanos();
+        try {
+            while (true) {
+                try {
+                    task.run();
+                    return;
+                } catch (RedisException e) {
+                    if (!isRejected(e) || System.nanoTime() - deadline > 0) {
+                        return;
+                    }
+                }
+                Thread.sleep(RETRY_MILLIS);
+            }
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private boolean connected() {
@@ -203,6 +252,9 @@ public final class Redis implements AutoCloseable {
                     outage.succeeded();
                     return answer;
                 } catch (RedisException e) {
+                    if (String.valueOf(e.getMessage()).startsWith("WRONGTYPE")) {
+                        throw new WrongTypeException();
+                    }
                     // a cluster's connection to a node is opened by the first command for it, which it rejects: never
                     // sent, it may be repeated
                     if (!connector.isCluster() || i == RETRIES || !isRejected(e)) {

@@ -6,6 +6,7 @@ import dev.latchkey.http.Problem;
 import dev.latchkey.http.Request;
 import dev.latchkey.http.Response;
 import dev.latchkey.http.Route;
+import dev.latchkey.overload.Bulkhead;
 import dev.latchkey.redis.Redis;
 import java.io.IOException;
 import java.time.Instant;
@@ -13,6 +14,7 @@ import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /** {@code /api/todos}: the caller's own, and nobody else's. */
 public final class TodoRoutes {
@@ -22,18 +24,23 @@ public final class TodoRoutes {
     private final TodoStore store;
     private final TodoIds ids;
     private final InstantSource clock;
-    private final int max;
+    private final TodoStore.Limits limits;
+    private final Bulkhead lists;
     private final Consumer<Caller> requireLive;
 
     /**
      * @param max todos a user may have; one more is a 409
+     * @param maxBytes of all todos of a user as stored; more is a 409
+     * @param lists that are made at the same time
      * @param requireLive throws where the caller's token has died meanwhile
      */
-    public TodoRoutes(Redis redis, int max, Consumer<Caller> requireLive, InstantSource clock) {
-        this.store = new TodoStore(redis, max);
+    public TodoRoutes(
+            Redis redis, int max, int maxBytes, Bulkhead lists, Consumer<Caller> requireLive, InstantSource clock) {
+        this.limits = new TodoStore.Limits(max, maxBytes);
+        this.store = new TodoStore(redis, limits);
+        this.lists = lists;
         this.ids = new TodoIds(clock);
         this.clock = clock;
-        this.max = max;
         this.requireLive = requireLive;
     }
 
@@ -52,7 +59,8 @@ public final class TodoRoutes {
         var limit = query.optional("limit", TodoRoutes::limit);
         var after = query.optional("after", TodoIds::check);
         query.check();
-        return Response.json(200, store.list(caller.username(), status, limit.orElse(DEFAULT_LIMIT), after.orElse("")));
+        return lists.run(() -> Response.json(
+                200, store.list(caller.username(), status, limit.orElse(DEFAULT_LIMIT), after.orElse(""))));
     }
 
     private static int limit(String text) {
@@ -69,9 +77,10 @@ public final class TodoRoutes {
         fields.check();
         Instant now = now();
         var todo = new Todo(ids.next(), name.get(), status.orElse(Todo.Status.TODO), now, now);
-        if (!store.add(caller.username(), todo)) {
-            throw new Problem(409, "You have " + max + " todos, which is as many as one may have.");
-        }
+        withinLimits(() -> {
+            store.add(caller.username(), todo);
+            return todo;
+        });
         undoneUnlessLive(caller, todo);
         return answer(201, todo).with("Location", "/api/todos/" + todo.id());
     }
@@ -81,7 +90,7 @@ public final class TodoRoutes {
         try {
             requireLive.accept(caller);
         } catch (Problem gone) {
-            store.remove(caller.username(), todo.id(), _ -> {});
+            store.remove(caller.username(), todo.id());
             throw gone;
         }
     }
@@ -102,19 +111,32 @@ public final class TodoRoutes {
         var name = fields.optional("name", Todo::checkName);
         var status = fields.optional("status", Todo.Status::of);
         fields.check();
-        Todo patched = store.update(caller.username(), request.parameter(), todo -> {
+        Todo patched = withinLimits(() -> store.update(caller.username(), request.parameter(), todo -> {
                     requireMatch(request, todo);
                     return todo.patched(name, status, now());
-                })
+                }))
                 .orElseThrow(TodoRoutes::notFound);
         return answer(200, patched);
     }
 
     private Response delete(Request request, Caller caller) {
-        if (!store.remove(caller.username(), request.parameter(), todo -> requireMatch(request, todo))) {
+        boolean removed = request.hasIfMatch()
+                ? store.remove(caller.username(), request.parameter(), todo -> requireMatch(request, todo))
+                : store.remove(caller.username(), request.parameter());
+        if (!removed) {
             throw notFound();
         }
         return Response.noContent();
+    }
+
+    private <T> T withinLimits(Supplier<T> write) {
+        try {
+            return write.get();
+        } catch (TodoStore.LimitException _) {
+            throw new Problem(
+                    409,
+                    "Todo limit reached: " + limits.todos() + " todos, " + limits.bytes() + " bytes of all as stored.");
+        }
     }
 
     private static Response answer(int status, Todo todo) {

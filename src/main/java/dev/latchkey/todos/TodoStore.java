@@ -1,6 +1,7 @@
 package dev.latchkey.todos;
 
 import dev.latchkey.http.Json;
+import dev.latchkey.overload.Attempts;
 import dev.latchkey.redis.Redis;
 import java.util.Comparator;
 import java.util.List;
@@ -12,19 +13,49 @@ import org.jspecify.annotations.Nullable;
 
 /** The hashes {@code todos:{username}}: id to JSON. Ids sort by time of creation, so their order is the list's. */
 final class TodoStore {
+    // 1: done, 0: the todo has changed, -1: over a limit
     private static final String ADD = """
-            if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
+            local all = redis.call('HGETALL', KEYS[1])
+            local bytes = #ARGV[2]
+            for i = 2, #all, 2 do bytes = bytes + #all[i] end
+            if #all / 2 >= tonumber(ARGV[3]) or bytes > tonumber(ARGV[4]) then return -1 end
             return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])""";
     private static final String REPLACE = """
             if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+            local bytes = #ARGV[3] - #ARGV[2]
+            if bytes > 0 then
+              local all = redis.call('HGETALL', KEYS[1])
+              for i = 2, #all, 2 do bytes = bytes + #all[i] end
+              if bytes > tonumber(ARGV[4]) then return -1 end
+            end
             redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
             return 1""";
     private static final String REMOVE = """
             if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
             return redis.call('HDEL', KEYS[1], ARGV[1])""";
 
+    private static final System.Logger LOG = System.getLogger("latchkey.todos");
+    private static final int MAX_ATTEMPTS = 10;
+
     private final Redis redis;
-    private final int max;
+    private final Limits limits;
+
+    /**
+     * What a user may have.
+     *
+     * @param todos at most
+     * @param bytes of all of them as stored
+     */
+    record Limits(int todos, int bytes) {}
+
+    /** A limit is reached, and nothing has been stored. */
+    static final class LimitException extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        LimitException() {
+            super("todo limit", null, false, false);
+        }
+    }
 
     /**
      * One page.
@@ -61,15 +92,27 @@ final class TodoStore {
         }
     }
 
-    /** @param max todos a user may have */
-    TodoStore(Redis redis, int max) {
+    TodoStore(Redis redis, Limits limits) {
         this.redis = redis;
-        this.max = max;
+        this.limits = limits;
     }
 
-    /** False where the owner has as many as allowed. */
-    boolean add(String owner, Todo todo) {
-        return run(ADD, owner, todo.id(), Json.text(todo), Integer.toString(max));
+    /** @throws LimitException if the owner has as many as allowed */
+    void add(String owner, Todo todo) {
+        var _ = changed(redis.evalInteger(
+                ADD,
+                key(owner),
+                todo.id(),
+                Json.text(todo),
+                Integer.toString(limits.todos()),
+                Integer.toString(limits.bytes())));
+    }
+
+    private static boolean changed(long reply) {
+        if (reply < 0) {
+            throw new LimitException();
+        }
+        return reply == 1;
     }
 
     Optional<Todo> find(String owner, String id) {
@@ -86,67 +129,82 @@ final class TodoStore {
         String key = key(owner);
         var selection = new Selection(after, limit + 1);
         if (status.isPresent()) {
-            redis.hgetall(key).forEach((id, json) -> {
-                if (parse(json).status().equals(status.get())) {
-                    selection.add(id);
-                }
-            });
+            redis.hgetall(key)
+                    .forEach((id, json) -> readable(json)
+                            .filter(todo -> todo.status().equals(status.get()))
+                            .ifPresent(_ -> selection.add(id)));
         } else {
             redis.hkeys(key, selection::add);
         }
         List<String> page = selection.ids();
         boolean more = page.size() > limit;
         List<String> wanted = more ? page.subList(0, limit) : page;
-        List<Todo> todos =
-                redis.hmget(key, wanted).stream().map(TodoStore::parse).toList();
+        List<Todo> todos = redis.hmget(key, wanted).stream()
+                .flatMap(json -> readable(json).stream())
+                .toList();
         return new Page(todos, selection.total, more ? wanted.getLast() : null);
     }
 
     /**
-     * Changes one todo. Where another request was faster, {@code change} gets what that one left: no change is lost.
+     * Changes one todo. If another request was faster, {@code change} gets what that one has left, so that no change is lost.
      *
      * @param change may be called more than once, and may throw to leave all as it is
-     * @return what is stored now; empty where there is no such todo
+     * @return what is stored now; empty if there is no such todo
+     * @throws LimitException if it would take more bytes than the owner may have
      */
     Optional<Todo> update(String owner, String id, UnaryOperator<Todo> change) {
-        while (true) {
+        return Attempts.repeat(MAX_ATTEMPTS, () -> {
             String json = redis.hget(key(owner), id);
             if (json == null) {
                 return Optional.empty();
             }
             Todo current = parse(json);
-            Todo changed = change.apply(current);
-            if (changed.equals(current) || run(REPLACE, owner, id, json, Json.text(changed))) {
-                return Optional.of(changed);
-            }
-        }
+            Todo todo = change.apply(current);
+            boolean done = todo.equals(current)
+                    || changed(redis.evalInteger(
+                            REPLACE, key(owner), id, json, Json.text(todo), Integer.toString(limits.bytes())));
+            return done ? Optional.of(todo) : null;
+        });
+    }
+
+    /**
+     * Deletes a todo, whether it can be read or not.
+     *
+     * @return false if there is no such todo
+     */
+    boolean remove(String owner, String id) {
+        return redis.hdel(key(owner), List.of(id));
     }
 
     /**
      * Deletes the todo that {@code check} has seen, and no later state of it.
      *
      * @param check may be called more than once, and may throw to leave all as it is
-     * @return false where there is no such todo
+     * @return false if there is no such todo
      */
     boolean remove(String owner, String id, Consumer<Todo> check) {
-        String json;
-        do {
-            json = redis.hget(key(owner), id);
+        return Attempts.repeat(MAX_ATTEMPTS, () -> {
+            String json = redis.hget(key(owner), id);
             if (json == null) {
                 return false;
             }
             check.accept(parse(json));
-        } while (!run(REMOVE, owner, id, json));
-        return true;
+            return redis.eval(REMOVE, key(owner), id, json) ? true : null;
+        });
     }
 
     void removeAll(String owner) {
         redis.del(key(owner));
     }
 
-    // the whole script each time: Redis knows it by its hash, and none is ever missing after SCRIPT FLUSH or failover
-    private boolean run(String script, String owner, String... arguments) {
-        return redis.eval(script, key(owner), arguments);
+    // one that another program has spoilt must not hide the others
+    private static Optional<Todo> readable(String json) {
+        try {
+            return Optional.of(parse(json));
+        } catch (IllegalStateException _) {
+            LOG.log(System.Logger.Level.WARNING, "left an unreadable todo out of a list");
+            return Optional.empty();
+        }
     }
 
     private static Todo parse(String json) {
