@@ -13,7 +13,7 @@ import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -77,26 +77,29 @@ public final class Accounts {
         try {
             tokens.revokeAll(user.username());
             forgetWhile(reserved);
-            if (!users.create(reserved, user)) {
-                throw new ContentionException(1);
+            if (isCreated(reserved, user)) {
+                return user;
             }
-            return user;
+            throw new ContentionException(1);
         } catch (RuntimeException e) {
-            redis.cleanUp(() -> users.remove(reserved));
-            if (isCreated(user)) {
-                return user; // only the reply to the last command was lost
-            }
+            redis.cleanUpLater(() -> users.remove(reserved));
             throw e;
         }
     }
 
-    private boolean isCreated(User user) {
-        var created = new AtomicBoolean();
-        redis.cleanUp(() -> {
-            Stored stored = users.find(user.username());
-            created.set(stored != null && stored.user().equals(user));
-        });
-        return created.get();
+    // a reply that is lost leaves open whether the user exists, and a repeated registration would find the name taken
+    private boolean isCreated(Stored reserved, User user) {
+        try {
+            return users.create(reserved, user);
+        } catch (RuntimeException e) {
+            var found = new AtomicReference<@Nullable Stored>();
+            redis.cleanUp(() -> found.set(users.find(user.username())));
+            Stored stored = found.get();
+            if (stored != null && stored.user().equals(user)) {
+                return true;
+            }
+            throw e;
+        }
     }
 
     /**
@@ -212,7 +215,7 @@ public final class Accounts {
                 return issued;
             }
         } catch (RuntimeException e) {
-            redis.cleanUp(() -> tokens.revoke(username, issued.token()));
+            redis.cleanUpLater(() -> tokens.revoke(username, issued.token()));
             throw e;
         }
         tokens.revoke(username, issued.token());

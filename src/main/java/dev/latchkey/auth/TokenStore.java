@@ -95,7 +95,7 @@ public final class TokenStore {
         try {
             return new Issued(token, session, all.isEmpty() ? Set.of() : evict(username, all, session.id()));
         } catch (RuntimeException e) {
-            redis.cleanUp(() -> revoke(username, token));
+            redis.cleanUpLater(() -> revoke(username, token));
             throw e;
         }
     }
@@ -112,15 +112,16 @@ public final class TokenStore {
         String token = storage.newToken();
         // indexed before the old one is deleted: while a session is alive, a revocation always finds an entry of it
         write(token, caller.username(), session);
-        boolean replaced = false;
         try {
-            replaced = revoke(caller.username(), caller.token());
-        } finally {
-            if (!replaced) {
-                redis.cleanUp(() -> revoke(caller.username(), token));
+            if (revoke(caller.username(), caller.token())) {
+                return new Issued(token, session, Set.of());
             }
+        } catch (RuntimeException e) {
+            redis.cleanUpLater(() -> revoke(caller.username(), token));
+            throw e;
         }
-        return replaced ? new Issued(token, session, Set.of()) : null;
+        redis.cleanUp(() -> revoke(caller.username(), token));
+        return null;
     }
 
     /** Returns whether the token was valid. */
@@ -243,7 +244,7 @@ public final class TokenStore {
         try {
             return index.add(username, suffix, session, ttl, maxSessions);
         } catch (RuntimeException e) {
-            redis.cleanUp(() -> redis.del(key(suffix)));
+            redis.cleanUpLater(() -> redis.del(key(suffix)));
             throw e;
         }
     }

@@ -212,6 +212,11 @@ public final class Redis implements AutoCloseable {
         }
     }
 
+    /** Runs a clean-up after a failure, which the response need not wait for. */
+    public void cleanUpLater(Runnable task) {
+        Thread.startVirtualThread(() -> cleanUp(task));
+    }
+
     private boolean connected() {
         try {
             var opened = connector.connect();
