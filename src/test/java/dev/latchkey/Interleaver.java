@@ -196,7 +196,7 @@ final class Interleaver implements AutoCloseable {
     }
 
     /** One command as clients send it: an array of bulk strings. */
-    private static byte[] readCommand(InputStream in) throws IOException {
+    static byte[] readCommand(InputStream in) throws IOException {
         var command = new ByteArrayOutputStream();
         int parts = readLength(in, command);
         for (int i = 0; i < parts; i++) {

@@ -240,8 +240,8 @@ public final class TokenStore {
 
     private Map<String, Session> write(String token, String username, Session session) {
         String suffix = storage.suffix(token);
-        redis.set(key(suffix), username, ttl);
         try {
+            redis.set(key(suffix), username, ttl);
             return index.add(username, suffix, session, ttl, maxSessions);
         } catch (RuntimeException e) {
             redis.cleanUpLater(() -> redis.del(key(suffix)));
