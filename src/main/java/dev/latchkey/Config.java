@@ -52,7 +52,7 @@ public record Config(
         var reader = new Reader(environment);
         var config = new Config(
                 reader.text("HOST", "0.0.0.0"),
-                reader.number("PORT", 8080, 0, 65_535),
+                reader.port(),
                 reader.redisUrl("REDIS_URL", "redis://localhost:6379"),
                 reader.choice("REDIS_CLUSTER", List.of(false, true)),
                 Duration.ofMillis(reader.number("REDIS_TIMEOUT_MS", 1000, 10, 60_000)),
@@ -85,6 +85,20 @@ public record Config(
         return text(environment, "PORT", "8080");
     }
 
+    /**
+     * Returns the port alone, for a health check.
+     *
+     * @throws Invalid if it is not one
+     */
+    static int checkedPort(Map<String, String> environment) throws Invalid {
+        var reader = new Reader(environment);
+        int port = reader.port();
+        if (!reader.faults.isEmpty()) {
+            throw new Invalid(reader.faults);
+        }
+        return port;
+    }
+
     private static String text(Map<String, String> environment, String name, String absent) {
         String value = environment.getOrDefault(name, "").strip();
         return value.isEmpty() ? absent : value;
@@ -106,6 +120,10 @@ public record Config(
 
         String text(String name, String absent) {
             return Config.text(environment, name, absent);
+        }
+
+        int port() {
+            return number("PORT", 8080, 0, 65_535);
         }
 
         int number(String name, int absent, int min, int max) {

@@ -21,7 +21,7 @@ public final class Main {
     /** {@code --health} asks the service that runs on this host whether it is ready; no argument runs the service. */
     public static void main(String[] args) {
         if (args.length == 1 && args[0].equals("--health")) {
-            System.exit(isReady(Config.port(System.getenv())) ? 0 : FAILED);
+            System.exit(health(System.getenv()));
         }
         start(System.getenv());
     }
@@ -75,17 +75,30 @@ public final class Main {
         }
     }
 
-    private static boolean isReady(String port) {
+    private static int health(Map<String, String> environment) {
+        try {
+            return isReady(Config.checkedPort(environment)) ? 0 : FAILED;
+        } catch (Config.Invalid e) {
+            print(e.getMessage());
+            return BAD_CONFIGURATION;
+        }
+    }
+
+    private static boolean isReady(int port) {
         try {
             var url = URI.create("http://127.0.0.1:" + port + "/health/ready").toURL();
             return ((HttpURLConnection) url.openConnection()).getResponseCode() == HttpURLConnection.HTTP_OK;
-        } catch (IOException | IllegalArgumentException _) {
+        } catch (IOException _) {
             return false;
         }
     }
 
-    private static App fail(int code, @Nullable String message) {
+    private static void print(@Nullable String message) {
         String.valueOf(message).lines().forEach(line -> System.err.println("latchkey: " + line));
+    }
+
+    private static App fail(int code, @Nullable String message) {
+        print(message);
         System.exit(code);
         throw new IllegalStateException("exited");
     }

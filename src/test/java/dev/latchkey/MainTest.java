@@ -7,7 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.latchkey.http.RawClient;
 import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
@@ -27,6 +29,39 @@ class MainTest {
         assertEquals(3, output.lines().count(), output);
         assertTrue(output.lines().allMatch(line -> line.startsWith("latchkey: ")), output);
         assertFalse(output.contains("s3cr"), output);
+    }
+
+    @Test
+    void a_health_check_reports_a_bad_port_and_ends_with_2() throws Exception {
+        String output = output(Service.java(List.of("--health"), "PORT", "80 80"), 2);
+        assertEquals("latchkey: PORT must be a whole number from 0 to 65535, not '80 80'", output.strip());
+    }
+
+    /** Otherwise the process would go on without the thread, or end with 0, which means a clean stop. */
+    @Test
+    void an_uncaught_error_on_a_platform_thread_ends_the_process_with_1() throws Exception {
+        try (var redis = EmbeddedRedis.start()) {
+            var command = List.of(
+                    Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                    "-cp",
+                    System.getProperty("java.class.path"),
+                    UncaughtMain.class.getName());
+            var builder = new ProcessBuilder(command).redirectErrorStream(true);
+            builder.environment().putAll(Map.of("PORT", "0", "REDIS_URL", redis.url()));
+            String output = output(builder.start(), 1);
+            assertTrue(output.contains("ERROR latchkey.main uncaught in HTTP-Dispatcher"), output);
+            assertTrue(output.contains("OutOfMemoryError"), output);
+        }
+    }
+
+    /** The service, and a platform thread that ends as the JDK's dispatcher does if the heap is full. */
+    static final class UncaughtMain {
+        public static void main(String[] arguments) {
+            Main.main(new String[0]);
+            Thread.ofPlatform().name("HTTP-Dispatcher").start(() -> {
+                throw new OutOfMemoryError("test");
+            });
+        }
     }
 
     @Test

@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
@@ -21,6 +22,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ThrottleTest {
     private static final int PER_NAME = 10;
     private static final int PER_ADDRESS = 100;
+    private static final int PER_NAME_AND_SITE = 40;
+    private static final int PER_SITE = 1000;
     private static final int WINDOW_SECONDS = 900;
 
     @AutoClose
@@ -200,6 +203,93 @@ class ThrottleTest {
                 200,
                 login(prefix.replace(":7:", ":8:") + "0:0:0:1", name, Fixture.PASSWORD)
                         .status());
+    }
+
+    /** A provider may hand out a /48, which has 65,536 networks to guess from. */
+    @Test
+    void an_ipv6_48_has_a_limit_of_its_own() {
+        String prefix =
+                "2001:db8:" + Integer.toHexString(ThreadLocalRandom.current().nextInt(0x1000, 0xffff)) + ":";
+        String name = registered();
+        for (int i = 0; i < PER_NAME_AND_SITE; i++) {
+            assertEquals(401, login(prefix + i + "::1", name, "wrong password").status());
+        }
+        assertThrottled(login(prefix + "ffff::1", name, Fixture.PASSWORD), key(prefix + ":/48"));
+        assertEquals(
+                401,
+                login(prefix + "ffff::1", Fixture.newName(), "wrong password").status());
+        charge(prefix + ":/48", PER_SITE);
+        assertEquals(
+                429,
+                login(prefix + "fffe::1", Fixture.newName(), "wrong password").status());
+    }
+
+    @Test
+    void one_network_that_is_over_its_limit_does_not_lock_out_its_site() {
+        String prefix =
+                "2001:db8:" + Integer.toHexString(ThreadLocalRandom.current().nextInt(0x1000, 0xffff)) + ":";
+        charge(prefix + "1::/64", PER_ADDRESS);
+        assertEquals(
+                429, login(prefix + "1::1", Fixture.newName(), "wrong password").status());
+        assertEquals(0, app.redis().exists(key(prefix + ":/48")));
+    }
+
+    /** An office or a web backend behind one address. */
+    @Test
+    void correct_logins_never_reach_a_limit() {
+        String name = registered();
+        for (int i = 0; i < PER_ADDRESS + 5; i++) {
+            assertEquals(200, login(address, name, Fixture.PASSWORD).status());
+        }
+        assertEquals("0", count(address));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"PUT /api/auth/password", "DELETE /api/auth/account"})
+    void a_stolen_token_does_not_help_to_guess_the_password(String route) {
+        String name = registered();
+        String token = login(newAddress(), name, Fixture.PASSWORD).field("token");
+        String[] parts = route.split(" ", -1);
+        String body = parts[0].equals("PUT")
+                ? "{\"currentPassword\":\"wrong password\",\"newPassword\":\"another guess\"}"
+                : "{\"password\":\"wrong password\"}";
+        int guesses = parts[0].equals("PUT") ? 2 : 1;
+        for (int i = 0; i < PER_NAME; i += guesses) {
+            var answer =
+                    app.send(parts[0], parts[1], body, "Authorization", "Bearer " + token, "X-Forwarded-For", address);
+            assertEquals(401, answer.status());
+        }
+        assertThrottled(
+                app.send(parts[0], parts[1], body, "Authorization", "Bearer " + token, "X-Forwarded-For", address),
+                key(address));
+        assertEquals(429, login(address, name, Fixture.PASSWORD).status(), "a login counts alike");
+        String alarm = app.redis().keys("throttle:name:*").stream()
+                .filter(key -> app.redis().hget(key, "all").equals(Integer.toString(PER_NAME / guesses)))
+                .findFirst()
+                .orElse("");
+        assertFalse(alarm.isEmpty(), "failures are counted for the alarm");
+    }
+
+    /** A login that spans the end of a window must not make room in the next one. */
+    @Test
+    void a_count_is_never_given_back_to_a_later_window() throws Exception {
+        String name = registered();
+        try (var redis = new RedisAdmin(TestRedis.url(), false);
+                var costly = Fixture.start(
+                        "LOGIN_THROTTLE", "true", "TRUSTED_PROXY_HOPS", "1", "PBKDF2_ITERATIONS", "1000000")) {
+            var running = new FutureTask<>(() -> costly.send(
+                    "POST",
+                    "/api/auth/login",
+                    Fixture.credentials(name, Fixture.PASSWORD),
+                    "X-Forwarded-For",
+                    address));
+            Thread.startVirtualThread(running);
+            Load.await(() -> count(address) != null);
+            redis.commands().del(key(address));
+            login(address, Fixture.newName(), "wrong password");
+            assertEquals(200, running.get().status());
+            assertEquals("1", count(address));
+        }
     }
 
     @Test

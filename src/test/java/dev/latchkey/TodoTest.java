@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AutoClose;
@@ -37,6 +38,33 @@ class TodoTest {
 
     private TestClient.Answer conditional(String method, String path, String body, String header, String etag) {
         return app.send(method, path, body, "Authorization", "Bearer " + token, header, etag);
+    }
+
+    @Test
+    void todos_may_take_so_many_bytes_as_stored_and_no_change_gets_around_that() throws Exception {
+        try (var small = Fixture.start("MAX_TODO_BYTES_PER_USER", "4096")) {
+            String owner = Fixture.newName();
+            String own = small.foreignToken(owner);
+            String id =
+                    small.send("POST", "/api/todos", own, "{\"name\":\"x\"}").field("id");
+            TestClient.Answer created;
+            do {
+                created = small.send("POST", "/api/todos", own, "{\"name\":\"" + "\u00e4".repeat(200) + "\"}");
+            } while (created.status() == 201);
+            assertEquals(409, created.status());
+            assertTrue(created.text().contains("4096"), created.text());
+            var patched = small.send("PATCH", "/api/todos/" + id, own, "{\"name\":\"" + "\u00e4".repeat(200) + "\"}");
+            assertEquals(409, patched.status(), "the sum would be over the limit too");
+            int stored = small.redis().hvals("todos:" + owner).stream()
+                    .mapToInt(json -> json.getBytes(StandardCharsets.UTF_8).length)
+                    .sum();
+            assertTrue(stored <= 4096 && stored > 3500, "stored " + stored);
+            assertEquals(
+                    200,
+                    small.send("PATCH", "/api/todos/" + id, own, "{\"name\":\"y\"}")
+                            .status(),
+                    "what does not grow is always possible");
+        }
     }
 
     @Test

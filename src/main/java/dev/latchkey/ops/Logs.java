@@ -33,6 +33,7 @@ public final class Logs extends Handler {
     private static final String OWN = "latchkey";
     private static final int FLUSH_MILLIS = 100;
     private static final int BUFFER_BYTES = 1 << 16;
+    private static final int MAX_VALUE_LENGTH = 256;
     private static final DateTimeFormatter TIME =
             new DateTimeFormatterBuilder().appendInstant(3).toFormatter();
     // Controls, line separators, and what turns the direction of writing: a client must neither begin a line of its own
@@ -97,7 +98,7 @@ public final class Logs extends Handler {
         Object[] pairs = pairs(entry);
         for (int i = 0; i < pairs.length; i += 2) {
             line.append(' ').append(pairs[i]).append('=');
-            String value = String.valueOf(pairs[i + 1]);
+            String value = cut(pairs[i + 1]);
             line.append(isPlain(value) ? value : Json.text(safe(value)));
         }
         return line.append(stackTrace(entry)).toString();
@@ -111,7 +112,7 @@ public final class Logs extends Handler {
         line.put("message", message(entry));
         Object[] pairs = pairs(entry);
         for (int i = 0; i < pairs.length; i += 2) {
-            line.put(pairs[i].toString(), pairs[i + 1] instanceof Number n ? n : safe(String.valueOf(pairs[i + 1])));
+            line.put(pairs[i].toString(), pairs[i + 1] instanceof Number n ? n : safe(cut(pairs[i + 1])));
         }
         if (entry.getThrown() != null) {
             line.put("stackTrace", stackTrace(entry));
@@ -151,6 +152,12 @@ public final class Logs extends Handler {
 
     private static String safe(@Nullable String text) {
         return text == null ? "" : isPlain(text) ? text : UNSAFE.matcher(text).replaceAll("?");
+    }
+
+    /** Cuts what a client can make long, such as a path: a request must not cost kilobytes of log. */
+    private static String cut(@Nullable Object value) {
+        String text = String.valueOf(value);
+        return text.length() <= MAX_VALUE_LENGTH ? text : text.substring(0, MAX_VALUE_LENGTH) + "...";
     }
 
     // each line indented: an exception's message has line breaks of its own, which may be a client's

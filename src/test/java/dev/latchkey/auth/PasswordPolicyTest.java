@@ -2,12 +2,16 @@ package dev.latchkey.auth;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class PasswordPolicyTest {
     private final PasswordPolicy policy = new PasswordPolicy(8);
@@ -23,6 +27,33 @@ class PasswordPolicyTest {
     @Test
     void composed_and_decomposed_letters_are_one_password() {
         assertEquals(policy.check("caf\u00e9 creme", ""), policy.check("cafe\u0301 creme", ""));
+    }
+
+    @Test
+    void one_typed_character_does_not_count_as_what_nfc_makes_of_it() {
+        String decomposes = "\ud834\udd60"; // U+1D160, three code points in NFC
+        assertThrows(IllegalArgumentException.class, () -> policy.check(decomposes.repeat(7), ""));
+        assertEquals(24, policy.check(decomposes.repeat(8), "").codePoints().count());
+        assertThrows(IllegalArgumentException.class, () -> policy.check("e\u0301".repeat(7), ""));
+    }
+
+    /** HMAC pads its key with zeros, so that a NUL at the end of a password would not count. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"long password\0", "\0\0\0\0\0\0\0\0", "long\tpassword", "long password\n", "long\u0085password"
+            })
+    void control_characters_are_refused(String password) {
+        assertThrows(IllegalArgumentException.class, () -> policy.check(password, ""));
+    }
+
+    /** Normalizing is quadratic in a run of combining marks. */
+    @Test
+    void a_password_that_is_far_too_long_is_refused_before_it_is_normalized() {
+        assertEquals(512, PasswordPolicy.normalize("a".repeat(512)).length());
+        String slow = "a" + "\u0300".repeat(4_000_000) + "\u0316".repeat(4_000_000); // hours, if it were normalized
+        assertTimeoutPreemptively(
+                Duration.ofSeconds(20),
+                () -> assertThrows(IllegalArgumentException.class, () -> PasswordPolicy.normalize(slow)));
     }
 
     @Test

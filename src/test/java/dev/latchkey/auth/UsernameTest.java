@@ -46,7 +46,9 @@ class UsernameTest {
                 "al{ice}",
                 "аlice",
                 "al%69ce",
-                "al/ice"
+                "al/ice",
+                "\u212aate", // KELVIN SIGN, which folds to k
+                "\u0130an"
             })
     void other_characters_are_refused(String name) {
         assertThrows(IllegalArgumentException.class, () -> new Username(name));
