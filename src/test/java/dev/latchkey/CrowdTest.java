@@ -1,24 +1,40 @@
 package dev.latchkey;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.UnixOperatingSystemMXBean;
 import dev.latchkey.http.RawClient;
+import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.net.InetAddress;
 import java.net.Socket;
-import java.net.SocketException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
-/** More connections than anyone needs. */
+/**
+ * Clients that take as much memory and CPU as they can get. The service is a process with the settings of the image, where an
+ * OutOfMemoryError ends it: with the default limit of a request body, and with the largest one.
+ */
 class CrowdTest {
+    private static final String IMAGE = "-Xms64m -Xmx64m -XX:+UseSerialGC -XX:-UsePerfData"
+            + " -XX:TrimNativeHeapInterval=10000 -XX:+ExitOnOutOfMemoryError";
     private static final int DEADLINE_MILLIS = 20_000;
+    private static final String HEAD = " HTTP/1.1\r\nHost: x\r\n";
+    private static final String JSON = "Content-Type: application/json\r\nContent-Length: ";
 
     private final List<Socket> crowd = new ArrayList<>();
     private EmbeddedRedis redis;
@@ -34,11 +50,25 @@ class CrowdTest {
         redis.close();
     }
 
-    private Service launch(String options) throws Exception {
-        return Service.start(
-                redis.url(), "JDK_JAVA_OPTIONS", "-XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError " + options);
+    private Service launch(String options, String... settings) throws Exception {
+        var all = new ArrayList<>(List.of("LOGIN_THROTTLE", "false", "JDK_JAVA_OPTIONS", options));
+        all.addAll(List.of(settings));
+        return Service.start(redis.url(), all.toArray(String[]::new));
     }
 
+    private Service launchImage(int maxBodyBytes) throws Exception {
+        return launch(IMAGE, "MAX_BODY_BYTES", Integer.toString(maxBodyBytes));
+    }
+
+    /** Ends the attack, and with it the process: in order, and not because of an error. */
+    private void assertUnharmed(Service app) throws Exception {
+        leave();
+        app.awaitReady(200);
+        app.stop();
+        assertEquals(List.of(), app.printed(" ERROR "));
+    }
+
+    /** Opens connections, which send all at once. More than the service takes are no error. */
     private void join(Service app, int count, String sent) throws IOException {
         for (int i = 0; i < count; i++) {
             var socket = new Socket(InetAddress.getLoopbackAddress(), app.port());
@@ -48,13 +78,54 @@ class CrowdTest {
         send(sent);
     }
 
-    private void send(String text) throws IOException {
-        for (Socket socket : crowd) {
-            try {
-                socket.getOutputStream().write(text.getBytes(StandardCharsets.ISO_8859_1));
-            } catch (SocketException _) {
-                // turned away
+    private void send(String text) {
+        byte[] bytes = text.getBytes(StandardCharsets.ISO_8859_1);
+        List<Thread> threads = crowd.stream()
+                .map(socket -> Thread.startVirtualThread(() -> {
+                    try {
+                        socket.getOutputStream().write(bytes);
+                    } catch (IOException _) {
+                        // turned away, or cut off
+                    }
+                }))
+                .toList();
+        threads.forEach(CrowdTest::join);
+    }
+
+    private static void join(Thread thread) {
+        try {
+            thread.join();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** Reads a response from each connection, and keeps it open. Returns the status codes; 0 if it was closed. */
+    private Set<Integer> readAll() {
+        Set<Integer> statuses = ConcurrentHashMap.newKeySet();
+        List<Thread> threads = crowd.stream()
+                .map(socket -> Thread.startVirtualThread(() -> statuses.add(status(socket))))
+                .toList();
+        threads.forEach(CrowdTest::join);
+        return statuses;
+    }
+
+    private static int status(Socket socket) {
+        try {
+            var in = new BufferedInputStream(socket.getInputStream());
+            var text = new StringBuilder();
+            while (text.indexOf("\r\n\r\n") < 0) {
+                int c = in.read();
+                if (c < 0) {
+                    return 0;
+                }
+                text.append((char) c);
             }
+            String length = text.toString().replaceAll("(?si).*content-length: ([0-9]+).*", "$1");
+            in.skipNBytes(Long.parseLong(length));
+            return RawClient.status(text.toString());
+        } catch (IOException _) {
+            return 0;
         }
     }
 
@@ -66,15 +137,173 @@ class CrowdTest {
     }
 
     private static boolean served(Service app) throws IOException {
-        return RawClient.status(new RawClient(app.port()).exchange("GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n"))
-                == 200;
+        return RawClient.status(new RawClient(app.port()).exchange("GET /health/ready" + HEAD + "\r\n")) == 200;
+    }
+
+    private static String login(String body, int declared) {
+        return "POST /api/auth/login" + HEAD + JSON + declared + "\r\n\r\n" + body;
+    }
+
+    private static String login(String body) {
+        return login(body, body.getBytes(StandardCharsets.ISO_8859_1).length);
+    }
+
+    /** Jackson's parsers keep the field names that they have seen. */
+    @ParameterizedTest
+    @ValueSource(ints = {16_384, 1_048_576})
+    void field_names_do_not_stay_in_memory(int maxBodyBytes) throws Exception {
+        try (var app = launchImage(maxBodyBytes)) {
+            for (int i = 0; i < 12_000; i += 100) {
+                String many = IntStream.range(i, i + 100)
+                        .mapToObj(n -> login(name(n, 50)))
+                        .collect(Collectors.joining());
+                assertEquals(100, RawClient.answers(new RawClient(app.port()).exchange(many)));
+            }
+            for (int i = 0; i < 4000; i++) {
+                assertEquals(400, RawClient.status(new RawClient(app.port()).exchange(login(name(i, 16_300)))));
+            }
+            assertUnharmed(app);
+        }
+    }
+
+    private static String name(int number, int length) {
+        return "{\"%010d%s\":1}".formatted(number, "x".repeat(length));
+    }
+
+    /** The JDK's write buffer of a connection grows to twice the longest write. */
+    @ParameterizedTest
+    @ValueSource(ints = {16_384, 1_048_576})
+    void idle_connections_hold_no_large_responses(int maxBodyBytes) throws Exception {
+        try (var app = launchImage(maxBodyBytes)) {
+            var fields = new StringBuilder("{\"a\":1");
+            for (int i = 0; i < 1500; i++) {
+                fields.append(",\"").append(i).append("\":1");
+            }
+            String errors = app.send("POST", "/api/auth/login", fields + "}").text();
+            assertTrue(errors.length() < 4096 && errors.contains("errors"), errors);
+            String token = app.newToken();
+            for (int i = 0; i < 200; i++) {
+                app.send("POST", "/api/todos", token, "{\"name\":\"" + "\ud83d\ude00".repeat(200) + "\"}");
+            }
+            String list = "GET /api/todos?limit=200" + HEAD + "Authorization: Bearer " + token + "\r\n\r\n";
+            for (String request : List.of(login(fields + "}"), list)) {
+                for (int i = 0; i < 4; i++) {
+                    join(app, 100, request);
+                    readAll();
+                }
+                leave();
+                app.awaitReady(200);
+            }
+            assertUnharmed(app);
+        }
+    }
+
+    /** A heap is full sooner than connections are refused, if each may take what its limits allow. */
+    @ParameterizedTest
+    @ValueSource(ints = {16_384, 1_048_576})
+    void all_connections_at_once_find_room_whatever_they_send(int maxBodyBytes) throws Exception {
+        String strings = IntStream.range(0, 19)
+                .mapToObj(i -> "\"" + i + "\":\"" + "\u00e4\u00b8\u00ad".repeat(2000) + "\",")
+                .collect(Collectors.joining("", "{", ""));
+        String body = strings.substring(0, Math.min(strings.length(), maxBodyBytes - 100));
+        String password = "{\"username\":\"nobody\",\"password\":\"" + "\u00e4\u00b8\u00ad".repeat(500) + "\"";
+        String cookies = "Cookie: " + "x".repeat(33_000) + "\r\n";
+        try (var app = launchImage(maxBodyBytes)) {
+            for (String request : List.of(
+                    login(password + " ".repeat(15_000) + "}"),
+                    login(body, maxBodyBytes),
+                    "POST /api/auth/login" + HEAD + cookies + JSON + "100\r\n\r\n{",
+                    "GET /health/live" + HEAD + "X: " + "x".repeat(300_000),
+                    "GET /" + "x".repeat(380_000),
+                    "GET /" + "x".repeat(380_000) + HEAD,
+                    "GET /health/live" + HEAD + headers(8000),
+                    "GET /health/live" + HEAD + headers(190) + "\r\n",
+                    "GET /nothing" + HEAD + cookies + "\r\n")) {
+                join(app, 1200, request);
+                leave();
+                app.awaitReady(200);
+            }
+            assertUnharmed(app);
+        }
+    }
+
+    private static String headers(int count) {
+        return IntStream.range(0, count).mapToObj(i -> "a" + i + ":\r\n").collect(Collectors.joining());
+    }
+
+    /** Normalizing is quadratic in a run of combining marks, and virtual threads are not time-sliced. */
+    @ParameterizedTest
+    @ValueSource(ints = {16_384, 1_048_576})
+    void a_password_of_combining_marks_stops_no_token_check(int maxBodyBytes) throws Exception {
+        try (var app = launchImage(maxBodyBytes)) {
+            String token = app.newToken();
+            int marks = maxBodyBytes / 4 - 100;
+            String password = "a" + "\u00cc\u0080".repeat(marks) + "\u00cc\u0096".repeat(marks);
+            String request = login("{\"username\":\"nobody\",\"password\":\"" + password + "\"}");
+            join(app, 50, request);
+            for (int i = 0; i < 50; i++) {
+                assertEquals(204, app.get("/api/auth/verify", token).status());
+            }
+            assertEquals(Set.of(400), readAll());
+            assertUnharmed(app);
+        }
+    }
+
+    /** All requests share one connection to Redis: what one user lists must not keep others from it. */
+    @ParameterizedTest
+    @ValueSource(strings = {"/api/todos?limit=200", "/api/todos?status=todo&limit=1", "/api/auth/sessions"})
+    void a_crowd_that_lists_makes_no_token_check_fail(String path) throws Exception {
+        try (var app = launchImage(16_384)) {
+            String name = TestClient.newName();
+            app.register(name);
+            String token = "";
+            for (int i = 0; i < (path.contains("sessions") ? 50 : 1); i++) {
+                token = app.send(
+                                "POST",
+                                "/api/auth/login",
+                                TestClient.credentials(name, TestClient.PASSWORD),
+                                "User-Agent",
+                                "x".repeat(256))
+                        .field("token");
+            }
+            int status;
+            do {
+                status = app.send("POST", "/api/todos", token, "{\"name\":\"" + "\ud83d\ude00".repeat(200) + "\"}")
+                        .status();
+            } while (status == 201);
+            assertEquals(409, status);
+            String checked = app.newToken();
+            String request = "GET " + path + HEAD + "Authorization: Bearer " + token + "\r\n\r\n";
+            join(app, 300, "");
+            var done = new AtomicBoolean();
+            Set<Integer> statuses = ConcurrentHashMap.newKeySet();
+            List<Thread> threads = crowd.stream()
+                    .map(socket -> Thread.startVirtualThread(() -> {
+                        try {
+                            while (!done.get()) {
+                                socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
+                                statuses.add(status(socket));
+                            }
+                        } catch (IOException _) {
+                            statuses.add(0);
+                        }
+                    }))
+                    .toList();
+            for (int i = 0; i < 25; i++) {
+                assertEquals(204, app.get("/api/auth/verify", checked).status());
+            }
+            done.set(true);
+            threads.forEach(CrowdTest::join);
+            assertTrue(statuses.contains(200) && Set.of(200, 503).containsAll(statuses), statuses::toString);
+            assertUnharmed(app);
+        }
     }
 
     /** Slowloris: each sends a header now and then, and never ends its request. */
     @Test
     void beside_2000_clients_that_never_finish_a_request_a_good_one_is_served() throws Exception {
-        try (var app = launch("-Xmx160m -Dsun.net.httpserver.maxReqTime=60")) {
-            join(app, 2000, "GET /health/live HTTP/1.1\r\nHost: x\r\n");
+        try (var app = launch("-Xmx350m -Dsun.net.httpserver.maxReqTime=60")) {
+            join(app, 2000, "GET /health/live HTTP/1.1\r\n");
             for (int i = 0; i < 20; i++) {
                 assertTrue(served(app));
                 send("X-Slow: x\r\n");
@@ -83,15 +312,15 @@ class CrowdTest {
     }
 
     @Test
-    void as_many_connections_are_taken_as_the_heap_can_hold() throws Exception {
-        try (var app = launch("-Xmx40m")) {
-            join(
-                    app,
-                    5000,
-                    "POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\nX: " + "x".repeat(10_000)
-                            + "\r\n\r\n");
+    void as_many_connections_are_taken_as_there_may_be_open_files() throws Exception {
+        try (var app = Service.startWithOpenFiles(300, redis.url(), "JDK_JAVA_OPTIONS", "-Xmx200m")) {
+            String token = app.newToken();
+            join(app, 400, "GET /health/live" + HEAD + "\r\n");
+            assertEquals(Set.of(0, 200), readAll(), "some are turned away");
+            redis.restart();
             leave();
             app.awaitReady(200);
+            assertFalse(token.isEmpty());
             app.stop();
         }
     }
@@ -105,23 +334,10 @@ class CrowdTest {
                 "-Xmx400m -Djdk.httpserver.maxConnections=11000 -Dsun.net.httpserver.maxIdleConnections=11000")) {
             join(app, count, "");
             for (int round = 0; round < 2; round++) {
-                send("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n");
-                for (Socket socket : crowd) {
-                    assertTrue(answer(socket).startsWith("HTTP/1.1 200"));
-                }
+                send("GET /health/live" + HEAD + "\r\n");
+                assertEquals(Set.of(200), readAll());
                 assertTrue(served(app));
             }
         }
-    }
-
-    private static String answer(Socket socket) throws IOException {
-        byte[] buffer = new byte[1000];
-        int length = 0;
-        while (length == 0 || buffer[length - 1] != '}') {
-            int read = socket.getInputStream().read(buffer, length, buffer.length - length);
-            assertTrue(read > 0, "the connection is closed");
-            length += read;
-        }
-        return new String(buffer, 0, length, StandardCharsets.US_ASCII);
     }
 }

@@ -218,7 +218,7 @@ class RawSocketTest {
         }
         String response = raw.exchange(request + "\r\n");
         assertEquals(status, RawClient.status(response), response);
-        assertEquals(status == 431, response.contains("Connection: close"), response);
+        assertTrue(status == 200 || response.contains("Connection: close"), response);
         assertEquals(status == 431, response.contains("34816 bytes and 200 header names"), response);
     }
 

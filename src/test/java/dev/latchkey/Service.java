@@ -29,7 +29,12 @@ final class Service extends TestClient {
 
     /** @param settings variable, value, … of an otherwise empty environment */
     static Process java(List<String> arguments, String... settings) throws IOException {
-        List<String> command = new ArrayList<>(List.of(
+        return java(List.of(), arguments, settings);
+    }
+
+    private static Process java(List<String> prefix, List<String> arguments, String... settings) throws IOException {
+        List<String> command = new ArrayList<>(prefix);
+        command.addAll(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-cp",
                 "target/classes" + File.pathSeparator + "target/latchkey/lib/*", // what is shipped
@@ -56,6 +61,19 @@ final class Service extends TestClient {
     }
 
     static Service launchOn(int port, String redisUrl, String... settings) throws IOException {
+        return launchOn(port, List.of(), redisUrl, settings);
+    }
+
+    /** As {@link #start}, in a process that may have so many files open. */
+    static Service startWithOpenFiles(int openFiles, String redisUrl, String... settings) throws Exception {
+        List<String> prefix = List.of("bash", "-c", "ulimit -n " + openFiles + " && exec \"$0\" \"$@\"");
+        var service = launchOn(EmbeddedRedis.freePort(), prefix, redisUrl, settings);
+        service.awaitReady(200);
+        return service;
+    }
+
+    private static Service launchOn(int port, List<String> prefix, String redisUrl, String... settings)
+            throws IOException {
         String[] own = {
             "PORT",
             Integer.toString(port),
@@ -69,7 +87,7 @@ final class Service extends TestClient {
             "100000"
         };
         String[] all = Stream.of(own, settings).flatMap(Stream::of).toArray(String[]::new);
-        return new Service(port, java(List.of(), all));
+        return new Service(port, java(prefix, List.of(), all));
     }
 
     /** What {@code /health/ready} says, as soon as it is answered with that status. */

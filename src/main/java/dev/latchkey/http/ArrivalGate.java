@@ -7,6 +7,8 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * Runs each request on a virtual thread, and limits how many are arriving at the same time: those whose request line and
@@ -21,6 +23,7 @@ final class ArrivalGate implements Executor, AutoCloseable {
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private final Map<Thread, Long> arriving = new ConcurrentHashMap<>(); // to the System.nanoTime of the start
     private final Semaphore permits;
+    private final Lock queue = new ReentrantLock();
 
     ArrivalGate(int limit) {
         permits = new Semaphore(limit);
@@ -30,8 +33,8 @@ final class ArrivalGate implements Executor, AutoCloseable {
     public void execute(Runnable exchange) {
         threads.execute(() -> {
             try {
-                while (!permits.tryAcquire() && !permits.tryAcquire(RETRY_MILLIS, TimeUnit.MILLISECONDS)) {
-                    cutOffOldest();
+                if (!permits.tryAcquire()) {
+                    acquireSlowly();
                 }
             } catch (InterruptedException _) {
                 return; // the server has been stopped, and all connections are closed
@@ -43,6 +46,18 @@ final class ArrivalGate implements Executor, AutoCloseable {
                 arrived();
             }
         });
+    }
+
+    // one at a time: thousands of threads that look now and then would take all of the CPU
+    private void acquireSlowly() throws InterruptedException {
+        queue.lockInterruptibly();
+        try {
+            while (!permits.tryAcquire(RETRY_MILLIS, TimeUnit.MILLISECONDS)) {
+                cutOffOldest();
+            }
+        } finally {
+            queue.unlock();
+        }
     }
 
     // An interrupt closes the channel that a thread waits for. A thread that does not wait has received its bytes.

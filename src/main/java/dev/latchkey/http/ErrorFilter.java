@@ -20,10 +20,10 @@ final class ErrorFilter extends Filter {
 
     private static final System.Logger LOG = System.getLogger("latchkey.http");
     private static final System.Logger ACCESS = System.getLogger("latchkey.access");
-    // Up to this size they are part of what each connection may take. The factor is measured: the JDK keeps a request
-    // line
-    // five times, and a short header takes some 300 bytes.
-    private static final int SMALL_HEADER_SIZE = 2048;
+    // Up to this size, request line and headers are part of what each connection may take. The JDK keeps a request
+    // line five times, and a short header takes some 300 bytes.
+    private static final int SMALL_HEADER_SIZE = 4096;
+    private static final int MAX_CLOSING_MILLIS = 5000;
     private static final int HEAP_BYTES_PER_HEADER_BYTE = 8;
     private static final MemoryBudget LARGE_HEADERS =
             new MemoryBudget(Runtime.getRuntime().maxMemory() / 8);
@@ -58,20 +58,30 @@ final class ErrorFilter extends Filter {
             }
         };
         int reserved = 0;
+        boolean large = true;
         try {
             commonHeaders(exchange, requestId);
             RequestBody.install(exchange, finish);
-            reserved = reserve(RequestRules.headerSize(exchange));
+            int size = RequestRules.headerSize(exchange);
+            large = size > SMALL_HEADER_SIZE;
+            if (large) {
+                exchange.getResponseHeaders().set("Connection", "close");
+                reserved = reserve(size);
+            }
             arrivals.arrived();
             RequestRules.check(exchange);
             chain.doFilter(exchange);
         } catch (IOException e) {
+            large = false; // nothing to wait for
             throw e; // the connection is gone: the server closes its end
         } catch (Throwable e) { // Errors too: one that gets past here leaves the connection open without an answer
             answer(exchange, e, requestId);
         } finally {
-            LARGE_HEADERS.release(reserved);
             finish.accept(exchange.getResponseCode());
+            if (large) {
+                awaitClosed(exchange);
+            }
+            LARGE_HEADERS.release(reserved);
         }
     }
 
@@ -92,16 +102,28 @@ final class ErrorFilter extends Filter {
         }
     }
 
-    /** Returns the bytes of heap that were taken from the budget for a large request line and headers. */
     private static int reserve(int headerSize) {
-        if (headerSize <= SMALL_HEADER_SIZE) {
-            return 0;
-        }
         int bytes = headerSize * HEAP_BYTES_PER_HEADER_BYTE;
         if (!LARGE_HEADERS.tryAcquire(bytes)) {
             throw Problem.unavailable("Too many requests with large headers are in flight.");
         }
         return bytes;
+    }
+
+    // The JDK's dispatcher keeps a request until it has seen its end, and may have hundreds of them to see. What large
+    // ones
+    // took is free only then, and the closed connection is the one sign of it: its local address is the wildcard.
+    private static void awaitClosed(HttpExchange exchange) {
+        try {
+            for (int i = 0;
+                    i < MAX_CLOSING_MILLIS
+                            && !exchange.getLocalAddress().getAddress().isAnyLocalAddress();
+                    i++) {
+                Thread.sleep(1);
+            }
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private void answer(HttpExchange exchange, Throwable e, String requestId) throws IOException {
