@@ -117,6 +117,17 @@ class RawSocketTest {
         assertTrue(RawClient.answers(answer) <= 1, answer);
     }
 
+    /** A proxy passes trailer fields on, and takes a connection that is closed without a response for a failed instance. */
+    @ParameterizedTest
+    @ValueSource(strings = {"2\r\n{}\r\n0\r\nT: x\r\n\r\n", "zz\r\n{}\r\n0\r\n\r\n", "7fffffff\r\n{}\r\n"})
+    void a_chunked_body_that_the_jdk_does_not_read_gets_a_response(String chunks) throws IOException {
+        String response = raw.exchange("POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                + "Transfer-Encoding: chunked\r\n\r\n" + chunks);
+        assertEquals(400, RawClient.status(response), response);
+        assertEquals(1, RawClient.answers(response), response);
+        assertTrue(response.contains("Connection: close"), response);
+    }
+
     @ParameterizedTest
     @CsvSource({
         "/api/auth/meXYZ",

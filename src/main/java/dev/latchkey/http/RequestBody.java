@@ -97,8 +97,13 @@ final class RequestBody extends InputStream {
     private int readFramed(byte[] buffer, int offset, int length) throws IOException {
         try {
             return in.read(buffer, offset, length);
-        } catch (IndexOutOfBoundsException _) { // the JDK's parser throws it for a chunk size near 2^31
-            throw new Problem(400, "The chunked encoding of the request body is malformed.")
+        } catch (IOException | IndexOutOfBoundsException e) {
+            if (e instanceof IOException io && !chunked) {
+                throw io;
+            }
+            // the JDK's parser throws the latter for a chunk size near 2^31, and the former for what it does not
+            // support
+            throw new Problem(400, "The chunked encoding is malformed, or has trailer fields, which are not supported.")
                     .with("Connection", "close");
         }
     }

@@ -1,0 +1,200 @@
+package dev.latchkey;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.latchkey.http.RawClient;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Scanner;
+import java.util.concurrent.FutureTask;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.FieldSource;
+
+/**
+ * An attack on everybody behind the same proxy: a client sends what the proxy lets through, but the service does not accept. If
+ * the service closed the connection without a response, nginx would take the instance for failed, and after one such request
+ * for each instance it would respond to everybody with 502 for 10 s.
+ */
+@ParameterizedClass(name = "{0}")
+@FieldSource("PROXIES")
+class ProxyTest {
+    /** With their defaults, apart from what keeps them to a folder and a port, and what lets large bodies through nginx. */
+    static final List<Arguments> PROXIES = List.of(
+            Arguments.of("nginx -e stderr -p . -c proxy.conf", """
+            daemon off; master_process off; pid nginx.pid; error_log stderr; events {}
+            http {
+                access_log off; client_max_body_size 20m; client_body_temp_path bodies; proxy_temp_path proxied;
+                fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+                upstream latchkey { server 127.0.0.1:%2$d; server 127.0.0.1:%3$d; }
+                server { listen 127.0.0.1:%1$d; location / { proxy_pass http://latchkey; } }
+            }
+            """),
+            Arguments.of("caddy run --adapter caddyfile --config proxy.conf", """
+            {
+                admin off
+                auto_https off
+            }
+            http://127.0.0.1:%d {
+                bind 127.0.0.1
+                reverse_proxy 127.0.0.1:%d 127.0.0.1:%d
+            }
+            """),
+            Arguments.of("haproxy -db -f proxy.conf", """
+            listen latchkey
+                mode http
+                bind 127.0.0.1:%d
+                server first 127.0.0.1:%d
+                server second 127.0.0.1:%d
+            """));
+
+    private static final int TRIES = 20;
+    private static final byte[] BODY = new byte[15 << 20];
+    private static EmbeddedRedis redis;
+    private static List<Service> instances;
+    private static String token;
+
+    private final String command;
+    private final String configuration;
+    private Path log;
+    private Process process;
+    private int port;
+
+    ProxyTest(String command, String configuration) {
+        this.command = command;
+        this.configuration = configuration;
+    }
+
+    @BeforeAll
+    static void startInstances() throws Exception {
+        redis = EmbeddedRedis.start();
+        instances = List.of(Service.launch(redis.url()), Service.launch(redis.url()));
+        for (Service instance : instances) {
+            instance.awaitReady(200);
+        }
+        token = instances.getFirst().newToken();
+    }
+
+    @AfterAll
+    static void stopInstances() throws IOException {
+        instances.forEach(Service::close);
+        redis.close();
+    }
+
+    @BeforeEach
+    void startProxy(@TempDir Path folder) throws IOException {
+        String name = command.substring(0, command.indexOf(' '));
+        // Debian has nginx and HAProxy in a folder that is not in the PATH of an ordinary user
+        String path = System.getenv("PATH") + ":/usr/sbin";
+        boolean installed = Stream.of(path.split(":", -1)).anyMatch(part -> Files.isExecutable(Path.of(part, name)));
+        assumeTrue(installed, name + " is not installed");
+        port = EmbeddedRedis.freePort();
+        int[] ports = instances.stream().mapToInt(TestClient::port).toArray();
+        Files.writeString(folder.resolve("proxy.conf"), configuration.formatted(port, ports[0], ports[1]));
+        log = folder.resolve("proxy.log");
+        var builder = new ProcessBuilder("sh", "-c", "exec " + command)
+                .directory(folder.toFile())
+                .redirectErrorStream(true)
+                .redirectOutput(log.toFile());
+        builder.environment().putAll(Map.of("PATH", path, "HOME", folder.toString()));
+        process = builder.start();
+        Runtime.getRuntime().addShutdownHook(new Thread(process::destroyForcibly));
+        Load.await(() ->
+                !process.isAlive() || respond(head("GET /health/ready", ""), 0).equals("200"));
+        assertTrue(process.isAlive(), Files.readString(log));
+    }
+
+    @AfterEach
+    void stopProxy() {
+        if (process != null) { // it is installed
+            process.destroyForcibly().onExit().join();
+        }
+    }
+
+    private static String head(String line, String fields) {
+        return line + " HTTP/1.1\r\nHost: 127.0.0.1\r\n" + fields + "\r\n";
+    }
+
+    private static String tokenCheck(String fields) {
+        return head("GET /api/auth/verify", "Authorization: Bearer " + token + "\r\n" + fields);
+    }
+
+    /** Returns the status and whose it is. Sending may fail, because a response can come before the proxy has the whole body. */
+    private String respond(String head, int bodyBytes) {
+        try (var socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
+            socket.setSoTimeout(30_000);
+            Thread.startVirtualThread(new FutureTask<>(() -> {
+                socket.getOutputStream().write(head.getBytes(StandardCharsets.ISO_8859_1));
+                socket.getOutputStream().write(BODY, 0, bodyBytes);
+                return bodyBytes;
+            }));
+            var in = new Scanner(socket.getInputStream(), StandardCharsets.ISO_8859_1).useDelimiter("\r\n\r\n");
+            String text = in.hasNext() ? in.next() : "";
+            return RawClient.status(text) + (text.contains("nosniff") ? "" : " by the proxy"); // a header of Latchkey
+        } catch (IOException _) {
+            return "no connection";
+        }
+    }
+
+    /** @param expected a regular expression for the status, and whose it is */
+    private void assertResponses(int tries, String expected, String head, int bodyBytes) throws IOException {
+        List<String> responses =
+                Stream.generate(() -> respond(head, bodyBytes)).limit(tries).toList();
+        boolean right = responses.stream().allMatch(response -> response.matches(expected));
+        assertTrue(right, responses + " instead of " + expected + "\n" + Files.readString(log));
+    }
+
+    private void assertHarmless(int tries, String expected, String head, int bodyBytes) throws IOException {
+        assertResponses(tries, expected, head, bodyBytes);
+        String id = TestClient.newName();
+        assertResponses(TRIES, "204", tokenCheck("X-Request-Id: " + id + "\r\n"), 0);
+        // each has got some of these: none has been taken out
+        Load.await(() ->
+                instances.stream().noneMatch(instance -> instance.printed(id).isEmpty()));
+    }
+
+    private static String names(int count, int valueLength) {
+        return IntStream.range(0, count)
+                .mapToObj(i -> "X-" + i + ": " + "x".repeat(valueLength) + "\r\n")
+                .collect(Collectors.joining());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"/api/auth/login, 413", "/nothing, 404", "/api/todos, 401"})
+    void a_body_of_any_size_gets_its_response(String path, String status) throws IOException {
+        for (int megabytes : new int[] {2, 5, 15}) {
+            int bytes = megabytes << 20;
+            String fields = "Content-Type: application/json\r\nContent-Length: " + bytes + "\r\n";
+            assertHarmless(megabytes == 2 ? TRIES : TRIES / 4, status, head("POST " + path, fields), bytes);
+        }
+    }
+
+    @Test
+    void headers_that_the_proxy_lets_through_get_their_response() throws IOException {
+        // HAProxy itself refuses what is larger than its buffer of 16 KiB, and more than 101 headers
+        String refused = command.startsWith("haproxy") ? "|(400|431) by the proxy" : "";
+        assertHarmless(TRIES, "204", tokenCheck(names(65, 0)), 0);
+        assertHarmless(TRIES, "204" + refused, tokenCheck(("Cookie: a=" + "x".repeat(7168) + "\r\n").repeat(3)), 0);
+        assertHarmless(TRIES, "204" + refused, tokenCheck(names(190, 160)), 0); // 32 KiB
+        assertHarmless(TRIES, "431" + refused, tokenCheck(names(250, 0)), 0);
+        assertHarmless(TRIES, "431" + refused, tokenCheck(names(900, 20)), 0); // 30 KiB
+    }
+}
