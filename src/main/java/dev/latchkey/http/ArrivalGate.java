@@ -71,7 +71,7 @@ final class ArrivalGate implements Executor, AutoCloseable {
                 }));
     }
 
-    /** Is called by the thread of a request when the request line and headers are complete and not too large. */
+    /** Ends the arrival of the current thread's request: its request line and headers are complete, and not too large. */
     void arrived() {
         if (arriving.remove(Thread.currentThread()) != null) {
             var _ = Thread.interrupted(); // cut off a moment too late

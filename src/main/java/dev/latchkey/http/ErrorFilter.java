@@ -59,6 +59,7 @@ final class ErrorFilter extends Filter {
         };
         int reserved = 0;
         boolean large = true;
+        boolean closing = false;
         try {
             commonHeaders(exchange, requestId);
             RequestBody.install(exchange, finish);
@@ -71,14 +72,15 @@ final class ErrorFilter extends Filter {
             arrivals.arrived();
             RequestRules.check(exchange);
             chain.doFilter(exchange);
+            closing = large;
         } catch (IOException e) {
-            large = false; // nothing to wait for
             throw e; // the connection is gone: the server closes its end
         } catch (Throwable e) { // Errors too: one that gets past here leaves the connection open without an answer
             answer(exchange, e, requestId);
+            closing = large;
         } finally {
             finish.accept(exchange.getResponseCode());
-            if (large) {
+            if (closing) {
                 awaitClosed(exchange);
             }
             LARGE_HEADERS.release(reserved);
@@ -110,20 +112,21 @@ final class ErrorFilter extends Filter {
         return bytes;
     }
 
-    // The JDK's dispatcher keeps a request until it has seen its end, and may have hundreds of them to see. What large
-    // ones
-    // took is free only then, and the closed connection is the one sign of it: its local address is the wildcard.
+    // The JDK's dispatcher keeps a request until it has seen its end, and may have hundreds of them to see. Only then
+    // is the memory of a large one free. The one sign of it is that the connection is closed: its local address is the
+    // wildcard then.
     private static void awaitClosed(HttpExchange exchange) {
         try {
-            for (int i = 0;
-                    i < MAX_CLOSING_MILLIS
-                            && !exchange.getLocalAddress().getAddress().isAnyLocalAddress();
-                    i++) {
+            for (int i = 0; i < MAX_CLOSING_MILLIS && isOpen(exchange); i++) {
                 Thread.sleep(1);
             }
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    private static boolean isOpen(HttpExchange exchange) {
+        return !exchange.getLocalAddress().getAddress().isAnyLocalAddress();
     }
 
     private void answer(HttpExchange exchange, Throwable e, String requestId) throws IOException {

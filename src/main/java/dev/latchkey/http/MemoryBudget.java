@@ -18,9 +18,11 @@ final class MemoryBudget {
         return units.tryAcquire(units(bytes));
     }
 
-    /** Gives back what {@link #tryAcquire} took. */
+    /** Gives back what {@link #tryAcquire} took, or nothing if it is 0. */
     void release(int bytes) {
-        units.release(units(bytes));
+        if (bytes > 0) {
+            units.release(units(bytes));
+        }
     }
 
     private static int units(int bytes) {

@@ -17,7 +17,8 @@ final class RequestBody extends InputStream {
     private final boolean chunked;
     private final IntConsumer beforeDrain;
     private long unread;
-    private long limit = Long.MAX_VALUE;
+    private int limit = Integer.MAX_VALUE;
+    private long count;
 
     /**
      * @param contentLength in bytes; ignored if {@code chunked}
@@ -31,7 +32,7 @@ final class RequestBody extends InputStream {
         this.beforeDrain = beforeDrain;
     }
 
-    /** Replaces the body of the exchange, whose framing headers have been checked. */
+    /** Replaces the body of the exchange. */
     static void install(HttpExchange exchange, IntConsumer beforeDrain) {
         var headers = exchange.getRequestHeaders();
         String length = headers.getFirst("Content-Length");
@@ -81,17 +82,17 @@ final class RequestBody extends InputStream {
 
     @Override
     public int read(byte[] buffer, int offset, int length) throws IOException {
-        int count = readFramed(buffer, offset, length);
-        if (count < 0) {
+        int read = readFramed(buffer, offset, length);
+        if (read < 0) {
             unread = 0;
-            return count;
+            return read;
         }
-        unread -= count;
-        limit -= count;
-        if (limit < 0) {
+        unread -= read;
+        count += read;
+        if (count > limit) {
             throw tooLarge();
         }
-        return count;
+        return read;
     }
 
     private int readFramed(byte[] buffer, int offset, int length) throws IOException {
@@ -101,14 +102,13 @@ final class RequestBody extends InputStream {
             if (e instanceof IOException io && !chunked) {
                 throw io;
             }
-            // the JDK's parser throws the latter for a chunk size near 2^31, and the former for what it does not
-            // support
+            // from the JDK's parser: the latter for a chunk size near 2^31, the former for trailer fields
             throw new Problem(400, "The chunked encoding is malformed, or has trailer fields, which are not supported.")
                     .with("Connection", "close");
         }
     }
 
-    private static Problem tooLarge() {
-        return new Problem(413, "The request body is too large.");
+    private Problem tooLarge() {
+        return new Problem(413, "The request body may have " + limit + " bytes.");
     }
 }

@@ -16,8 +16,7 @@ final class RequestRules {
     static final int MAX_HEADER_NAMES = 200;
 
     // Beyond its own limits the JDK closes the connection without a response, which a proxy takes for a failed
-    // instance. So
-    // these admit what nginx can pass on in the shortest of lines. The JDK counts 32 bytes more per line.
+    // instance. So these admit what nginx can pass on in short lines. The JDK counts 32 bytes more per line.
     static final int JDK_MAX_HEADER_BYTES = 384 * 1024;
     static final int JDK_MAX_HEADER_NAMES = 8192;
     static final int JDK_BYTES_PER_LINE = 32;

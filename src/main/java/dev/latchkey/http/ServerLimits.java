@@ -3,7 +3,6 @@ package dev.latchkey.http;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
 
 /**
  * How many connections and arriving requests fit into the heap and into the limit of open files, whatever their clients do.
@@ -16,9 +15,8 @@ record ServerLimits(int connections, int arrivals) {
     private static final int MAX_CONNECTIONS = 10_000;
     private static final int OTHER_FILES = 100; // jars, selectors, connections to Redis
 
-    // An idle connection holds up to 33 KB in the JDK's buffers. A request adds a virtual thread, up to 16 KB of small
-    // headers,
-    // the buffers of the JSON parser, and what garbage collection needs beside them.
+    // An idle connection holds up to 33 KB in the JDK's buffers. A request adds a virtual thread, up to 24 KB for
+    // small headers, the buffers of the JSON parser, and what garbage collection needs.
     private static final int HEAP_BYTES_PER_CONNECTION = 128 * 1024;
     // of the fields that a request body can have: 20 strings of 2,048 characters
     private static final int MAX_FIELD_BYTES = 80 * 1024;
@@ -53,28 +51,21 @@ record ServerLimits(int connections, int arrivals) {
 
     /** Sets what the JDK's server reads once, when its classes load. What {@code -D} sets is left alone. */
     void apply() {
-        Map.ofEntries(
-                        Map.entry(
-                                "sun.net.httpserver.maxReqTime",
-                                10), // seconds for request line, headers and body: slowloris
-                        Map.entry(
-                                "sun.net.httpserver.maxRspTime",
-                                30), // seconds for handler and write: clients that never read
-                        Map.entry(
-                                "sun.net.httpserver.idleInterval",
-                                75), // seconds; more than the usual 60 of a load balancer
-                        Map.entry(
-                                "sun.net.httpserver.clockTick", 1000), // milliseconds between looks at idle connections
-                        // 200 by default: the 201st client is cut off after every response
-                        Map.entry("sun.net.httpserver.maxIdleConnections", connections),
-                        Map.entry("jdk.httpserver.maxConnections", connections),
-                        Map.entry("sun.net.httpserver.maxReqHeaders", RequestRules.JDK_MAX_HEADER_NAMES),
-                        Map.entry("sun.net.httpserver.maxReqHeaderSize", RequestRules.JDK_MAX_HEADER_BYTES),
-                        // bytes read and discarded after the response, until maxReqTime: a reset would destroy the
-                        // response
-                        Map.entry("sun.net.httpserver.drainAmount", Long.MAX_VALUE),
-                        Map.entry(
-                                "sun.net.httpserver.nodelay", true)) // otherwise responses wait up to 40 ms for an ACK
-                .forEach((name, value) -> System.getProperties().putIfAbsent(name, value.toString()));
+        set("sun.net.httpserver.maxReqTime", 10); // seconds for request line, headers and body: slowloris
+        set("sun.net.httpserver.maxRspTime", 30); // seconds for handler and write: clients that never read
+        set("sun.net.httpserver.idleInterval", 75); // seconds; more than the usual 60 of a load balancer
+        set("sun.net.httpserver.clockTick", 1000); // milliseconds between looks at idle connections
+        // with the default of 200, the 201st client is cut off after every response
+        set("sun.net.httpserver.maxIdleConnections", connections);
+        set("jdk.httpserver.maxConnections", connections);
+        set("sun.net.httpserver.maxReqHeaders", RequestRules.JDK_MAX_HEADER_NAMES);
+        set("sun.net.httpserver.maxReqHeaderSize", RequestRules.JDK_MAX_HEADER_BYTES);
+        // bytes that are discarded after the response, until maxReqTime: a reset would destroy the response
+        set("sun.net.httpserver.drainAmount", Long.MAX_VALUE);
+        set("sun.net.httpserver.nodelay", true); // otherwise responses wait up to 40 ms for the client's ACK
+    }
+
+    private static void set(String property, Object value) {
+        System.getProperties().putIfAbsent(property, value.toString());
     }
 }

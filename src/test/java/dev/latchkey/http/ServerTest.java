@@ -161,10 +161,20 @@ class ServerTest {
     void every_limit_is_set_before_the_jdk_reads_it() {
         assertEquals("10", System.getProperty("sun.net.httpserver.maxReqTime"));
         assertEquals("30", System.getProperty("sun.net.httpserver.maxRspTime"));
-        String connections = Long.toString(Math.min(10_000, Runtime.getRuntime().maxMemory() >> 16));
+        String connections = Integer.toString(ServerLimits.ofThisProcess(100).connections());
         assertEquals(connections, System.getProperty("jdk.httpserver.maxConnections"));
         assertEquals(connections, System.getProperty("sun.net.httpserver.maxIdleConnections"));
         assertEquals("true", System.getProperty("sun.net.httpserver.nodelay"));
+    }
+
+    @Test
+    void connections_follow_from_the_heap_the_body_limit_and_the_open_files() {
+        long heap = 64 << 20;
+        assertEquals(409, ServerLimits.of(heap, 20_000, 16_384).connections());
+        assertEquals(312, ServerLimits.of(heap, 20_000, 1_048_576).connections());
+        assertEquals(100, ServerLimits.of(heap, 200, 16_384).connections());
+        assertEquals(1, ServerLimits.of(heap, 90, 16_384).connections());
+        assertEquals(10_000, ServerLimits.of(heap << 6, Long.MAX_VALUE, 16_384).connections());
     }
 
     @Test
