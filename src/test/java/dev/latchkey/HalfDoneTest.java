@@ -41,6 +41,7 @@ class HalfDoneTest {
     /** A user with two sessions and a todo. */
     private record Scene(String name, String token, String other) {
         static Scene set() {
+            awaitRedis();
             String name = Fixture.newName();
             String token = app.newToken(name);
             String other = app.login(name, Fixture.PASSWORD).field("token");
@@ -111,6 +112,10 @@ class HalfDoneTest {
             Answer first = request.apply(scene);
             boolean wasCut = proxy.repair();
             awaitRedis();
+            if (!wasCut && first.status() == 503) {
+                command--; // Redis was not back yet
+                continue;
+            }
             if (!wasCut) {
                 assertTrue(command > 3, "the request sends " + (command - 1) + " commands");
                 return;
@@ -173,10 +178,11 @@ class HalfDoneTest {
         for (int command = 2; ; command++) {
             var scene = Scene.set();
             proxy.cutAt(command, cut, staysDown);
-            scene.delete();
+            Answer answer = scene.delete();
             boolean wasCut = proxy.repair();
             awaitRedis();
             if (!wasCut) {
+                assertEquals(204, answer.status());
                 return;
             }
             scene.passReservation();
@@ -193,12 +199,13 @@ class HalfDoneTest {
     void a_registration_can_be_repeated_to_completion(CuttingProxy.Cut cut, boolean staysDown) {
         for (int command = 1; ; command++) {
             String name = Fixture.newName();
+            awaitRedis();
             proxy.cutAt(command, cut, staysDown);
             Answer first = app.register(name);
             boolean wasCut = proxy.repair();
             awaitRedis();
             if (!wasCut) {
-                assertTrue(command > 3);
+                assertEquals(201, first.status());
                 return;
             }
             var scene = new Scene(name, "", "");
