@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -95,6 +96,19 @@ class PasswordHasherTest {
     void a_stored_cost_beyond_the_cap_is_not_run() {
         String phc = hasher.hash("password").replace("i=1000", "i=99999999");
         assertTimeoutPreemptively(Duration.ofSeconds(10), () -> assertFalse(hasher.verify("password", phc)));
+    }
+
+    @Test
+    void a_replacement_needs_the_current_password_or_is_there_already() {
+        try (var hasher = new PasswordHasher(1000, 1, Duration.ofSeconds(10))) {
+            String phc = hasher.hash("current");
+            String replaced = hasher.replacement("current", phc, "next");
+            assertTrue(hasher.verify("next", replaced));
+            assertEquals(replaced, hasher.replacement("current", replaced, "next"), "an earlier change goes on");
+            assertNull(hasher.replacement("wrong", phc, "next"));
+            assertNull(hasher.replacement("current", null, "next"));
+            assertNull(hasher.replacement("current", "", "next"));
+        }
     }
 
     @Test

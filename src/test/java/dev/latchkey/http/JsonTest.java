@@ -3,6 +3,7 @@ package dev.latchkey.http;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -62,6 +63,39 @@ class JsonTest {
     @ValueSource(strings = {"\u00c0\u00af", "\u00ed\u00a0\u0080", "\u00f5\u0080\u0080\u0080", "\u00ff", "\u00e9"})
     void invalid_utf_8_is_a_400(String bytes) {
         assertStatus(400, ("{\"a\":\"" + bytes + "\"}").getBytes(StandardCharsets.ISO_8859_1));
+    }
+
+    @Test
+    void names_strings_numbers_and_levels_are_limited() throws Exception {
+        for (String limited : List.of(
+                "{\"" + "n".repeat(65) + "\":1}",
+                "{\"a\":\"" + "s".repeat(2049) + "\"}",
+                "{\"a\":" + "9".repeat(65) + "}",
+                "{\"a\":" + "[".repeat(8) + "]".repeat(8) + "}")) {
+            var problem = assertThrows(Problem.class, () -> fields(limited.getBytes(StandardCharsets.UTF_8)));
+            assertEquals(400, problem.response().status());
+            assertTrue(String.valueOf(problem.getMessage()).contains("2048"), problem.getMessage());
+        }
+        var longest =
+                fields(("{\"" + "n".repeat(64) + "\":\"" + "s".repeat(2048) + "\"}").getBytes(StandardCharsets.UTF_8));
+        assertEquals(2048, longest.raw("n".repeat(64)).length());
+    }
+
+    @Test
+    void no_more_than_20_fields_are_kept_and_reported() throws Exception {
+        var body = new StringBuilder("{\"a\":1");
+        for (int i = 0; i < 1000; i++) {
+            body.append(",\"").append(i).append("\":\"x\"");
+        }
+        var problem = assertThrows(
+                Problem.class,
+                () -> fields((body + "}").getBytes(StandardCharsets.UTF_8)).check());
+        assertEquals(
+                20,
+                new JsonMapper()
+                        .readTree(problem.response().body())
+                        .get("errors")
+                        .size());
     }
 
     @Test
