@@ -219,10 +219,10 @@ class CrowdTest {
                     login(password + " ".repeat(15_000) + "}"),
                     login(body, maxBodyBytes),
                     "POST /api/auth/login" + HEAD + cookies + JSON + "100\r\n\r\n{",
-                    "GET /health/live" + HEAD + "X: " + "x".repeat(300_000),
-                    "GET /" + "x".repeat(380_000),
-                    "GET /" + "x".repeat(380_000) + HEAD,
-                    "GET /health/live" + HEAD + headers(8000),
+                    "GET /health/live" + HEAD + "X: " + "x".repeat(200_000),
+                    "GET /" + "x".repeat(220_000),
+                    "GET /" + "x".repeat(220_000) + HEAD,
+                    "GET /health/live" + HEAD + headers(5900),
                     "GET /health/live" + HEAD + headers(190) + "\r\n",
                     "GET /nothing" + HEAD + cookies + "\r\n")) {
                 join(app, 600, request);

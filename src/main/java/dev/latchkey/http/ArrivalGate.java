@@ -1,5 +1,6 @@
 package dev.latchkey.http;
 
+import java.util.Comparator;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
@@ -12,7 +13,7 @@ import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * Runs each request on a virtual thread, and limits how many are arriving at the same time: those whose request line and
- * headers are not complete yet, or too large. The JDK's server reads them by itself, and what it allows takes 2 MB each.
+ * headers are not complete yet, or too large. The JDK's server reads them by itself, and what it allows takes 1.3 MB each.
  *
  * <p>Clients that are slow on purpose must not keep others out (slowloris). So if the limit is reached, the newest arrival
  * takes the place of the oldest one that waits for its client.
@@ -21,7 +22,7 @@ final class ArrivalGate implements Executor, AutoCloseable {
     private static final int RETRY_MILLIS = 5;
 
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
-    private final Map<Thread, Long> arriving = new ConcurrentHashMap<>(); // to the System.nanoTime of the start
+    private final Map<Thread, Boolean> arriving = new ConcurrentHashMap<>(); // a set, with a value that stays the same
     private final Semaphore permits;
     private final Lock queue = new ReentrantLock();
 
@@ -39,7 +40,7 @@ final class ArrivalGate implements Executor, AutoCloseable {
             } catch (InterruptedException _) {
                 return; // the server has been stopped, and all connections are closed
             }
-            arriving.put(Thread.currentThread(), System.nanoTime());
+            arriving.put(Thread.currentThread(), true);
             try {
                 exchange.run();
             } finally {
@@ -62,12 +63,12 @@ final class ArrivalGate implements Executor, AutoCloseable {
 
     // An interrupt closes the channel that a thread waits for. A thread that does not wait has received its bytes.
     private void cutOffOldest() {
-        arriving.entrySet().stream()
-                .filter(arrival -> arrival.getKey().getState() == Thread.State.WAITING)
-                .min(Map.Entry.comparingByValue())
-                .ifPresent(oldest -> arriving.computeIfPresent(oldest.getKey(), (thread, start) -> {
+        arriving.keySet().stream()
+                .filter(thread -> thread.getState() == Thread.State.WAITING)
+                .min(Comparator.comparingLong(Thread::threadId)) // in the order of their start
+                .ifPresent(oldest -> arriving.computeIfPresent(oldest, (thread, value) -> {
                     thread.interrupt(); // not after arrived(), which waits for this to return
-                    return start;
+                    return value;
                 }));
     }
 

@@ -48,7 +48,8 @@ final class ErrorFilter extends Filter {
     @Override
     public void doFilter(HttpExchange exchange, Chain chain) throws IOException {
         long start = System.nanoTime();
-        String requestId = requestId(exchange.getRequestHeaders().get(REQUEST_ID));
+        RequestHead head = RequestHead.of(exchange);
+        String requestId = requestId(head.requestIds());
         inFlight.acquireUninterruptibly();
         var finished = new AtomicBoolean();
         IntConsumer finish = status -> {
@@ -61,16 +62,16 @@ final class ErrorFilter extends Filter {
         boolean large = true;
         boolean closing = false;
         try {
-            commonHeaders(exchange, requestId);
-            RequestBody.install(exchange, finish);
-            int size = RequestRules.headerSize(exchange);
+            commonHeaders(exchange, head, requestId);
+            RequestBody.install(exchange, head, finish);
+            int size = head.size();
             large = size > SMALL_HEADER_SIZE;
             if (large) {
                 exchange.getResponseHeaders().set("Connection", "close");
                 reserved = reserve(size);
             }
             arrivals.arrived();
-            RequestRules.check(exchange);
+            head.check();
             chain.doFilter(exchange);
             closing = large;
         } catch (IOException e) {
@@ -87,7 +88,7 @@ final class ErrorFilter extends Filter {
         }
     }
 
-    private void commonHeaders(HttpExchange exchange, String requestId) {
+    private void commonHeaders(HttpExchange exchange, RequestHead head, String requestId) {
         var headers = exchange.getResponseHeaders();
         headers.set(REQUEST_ID, requestId);
         headers.set("X-Content-Type-Options", "nosniff");
@@ -97,9 +98,7 @@ final class ErrorFilter extends Filter {
         }
         // Request smuggling: a chunk size that overflows an int ends the body early for the JDK's parser, and what
         // follows would be read as the next request. So no request follows a chunked one.
-        if (draining
-                || exchange.getRequestHeaders().containsKey("Transfer-Encoding")
-                || RequestRules.wantsClose(exchange)) {
+        if (draining || head.isChunked() || head.wantsClose()) {
             headers.set("Connection", "close");
         }
     }
@@ -161,8 +160,8 @@ final class ErrorFilter extends Filter {
     }
 
     /** The client's where it is safe to echo and to log, else a new one. */
-    private static String requestId(@Nullable List<String> sent) {
-        return sent != null && sent.size() == 1 && ID.matcher(sent.getFirst()).matches()
+    private static String requestId(List<String> sent) {
+        return sent.size() == 1 && ID.matcher(sent.getFirst()).matches()
                 ? sent.getFirst()
                 : HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong());
     }

@@ -32,21 +32,20 @@ final class RequestBody extends InputStream {
         this.beforeDrain = beforeDrain;
     }
 
-    /** Replaces the body of the exchange. */
-    static void install(HttpExchange exchange, IntConsumer beforeDrain) {
-        var headers = exchange.getRequestHeaders();
-        String length = headers.getFirst("Content-Length");
-        var body = new RequestBody(
-                exchange.getRequestBody(),
-                headers.containsKey("Transfer-Encoding"),
-                length == null ? 0 : Long.parseLong(length),
-                beforeDrain);
-        exchange.setStreams(body, null);
+    /** Replaces the body of the exchange, if it has one. */
+    static void install(HttpExchange exchange, RequestHead head, IntConsumer beforeDrain) {
+        if (head.isChunked() || head.contentLength() != null) {
+            long length = head.contentLength() == null ? 0 : Long.parseLong(head.contentLength());
+            exchange.setStreams(
+                    new RequestBody(exchange.getRequestBody(), head.isChunked(), length, beforeDrain), null);
+        }
     }
 
-    /** The body that {@link #install} has put in place. */
+    /** Returns the body that {@link #install} has put in place, or an empty one. */
     static RequestBody of(HttpExchange exchange) {
-        return (RequestBody) exchange.getRequestBody();
+        return exchange.getRequestBody() instanceof RequestBody body
+                ? body
+                : new RequestBody(InputStream.nullInputStream(), false, 0, _ -> {});
     }
 
     /**
@@ -64,7 +63,7 @@ final class RequestBody extends InputStream {
 
     /** Discards what has already arrived, without waiting for more, and reports whether that was all. */
     boolean isComplete() throws IOException {
-        if (!chunked) {
+        if (!chunked && unread > 0) {
             unread -= in.skip(Math.min(unread, in.available()));
         }
         return unread == 0;

@@ -43,7 +43,7 @@ public final class Router implements HttpHandler {
 
     @Override
     public void handle(HttpExchange exchange) throws IOException {
-        String path = RequestRules.path(exchange);
+        String path = RequestHead.path(exchange);
         String parameter = "";
         Resource resource = exact.get(path);
         if (resource == null) {

@@ -21,7 +21,7 @@ record ServerLimits(int connections, int arrivals) {
     // of the fields that a request body can have: 20 strings of 2,048 characters
     private static final int MAX_FIELD_BYTES = 80 * 1024;
     // a request line of the JDK's limit is kept five times while the headers are read
-    private static final int HEAP_BYTES_PER_ARRIVAL = 6 * RequestRules.JDK_MAX_HEADER_BYTES;
+    private static final int HEAP_BYTES_PER_ARRIVAL = 6 * RequestHead.JDK_MAX_BYTES;
     private static final int ARRIVALS_SHARE = 8; // of the heap: an eighth
 
     /** @param maxBodyBytes of a request body */
@@ -58,8 +58,8 @@ record ServerLimits(int connections, int arrivals) {
         // with the default of 200, the 201st client is cut off after every response
         set("sun.net.httpserver.maxIdleConnections", connections);
         set("jdk.httpserver.maxConnections", connections);
-        set("sun.net.httpserver.maxReqHeaders", RequestRules.JDK_MAX_HEADER_NAMES);
-        set("sun.net.httpserver.maxReqHeaderSize", RequestRules.JDK_MAX_HEADER_BYTES);
+        set("sun.net.httpserver.maxReqHeaders", RequestHead.JDK_MAX_NAMES);
+        set("sun.net.httpserver.maxReqHeaderSize", RequestHead.JDK_MAX_BYTES);
         // bytes that are discarded after the response, until maxReqTime: a reset would destroy the response
         set("sun.net.httpserver.drainAmount", Long.MAX_VALUE);
         set("sun.net.httpserver.nodelay", true); // otherwise responses wait up to 40 ms for the client's ACK
