@@ -62,8 +62,7 @@ public final class Main {
     }
 
     // Without a platform thread that it needs, the process would serve no longer, and end with 0 or not at all. A
-    // virtual
-    // thread has one request only.
+    // virtual thread has one request only.
     private static void uncaught(Logs logs, Thread thread, Throwable e) {
         try {
             System.getLogger("latchkey.main").log(System.Logger.Level.ERROR, "uncaught in " + thread.getName(), e);

@@ -2,7 +2,8 @@
  * Latchkey: opaque bearer tokens in Redis, validated with one GET, rotated on refresh, revoked at once on logout.
  *
  * <p>The map, in reading order: {@link dev.latchkey.App} puts all parts together; {@code http} is the server; {@code auth}
- * accounts, passwords, tokens and sessions; {@code todos} an API that the tokens protect; {@code ops} health and logs; {@code
+ * accounts, passwords, tokens and sessions; {@code todos} an API that the tokens protect; {@code ops} health and logs; {@code overload} what
+ * refuses work that cannot be done in time; {@code
  * redis} the commands; {@link dev.latchkey.Config} the environment; {@link dev.latchkey.Main} the process.
  *
  * <p>What is guaranteed:

@@ -26,9 +26,8 @@ import org.jspecify.annotations.Nullable;
  * has changed meanwhile, the method starts over, and checks the password against the new record.
  */
 public final class Accounts {
-    // Each computes a hash or two, and would otherwise keep a hashing thread from other users. Two are enough against
-    // one
-    // concurrent request.
+    // Each computes a hash or two, and would otherwise keep a hashing thread from other users. Two are enough
+    // against one concurrent request.
     private static final int MAX_ATTEMPTS = 2;
 
     private final Redis redis;

@@ -23,9 +23,8 @@ public final class LoginThrottle {
 
     private static final Duration WINDOW = Duration.ofMinutes(15);
 
-    // An address beyond its limit adds no more names: it could otherwise fill the memory with them. A hash without a
-    // TTL gets
-    // one: it would otherwise lock forever.
+    // An address beyond its limit adds no more names: it could otherwise fill the memory with them. A hash without
+    // a TTL gets one: it would otherwise lock forever.
     private static final String COUNT = """
             local all = redis.call('HINCRBY', KEYS[1], 'all', 1)
             local name = 0

@@ -181,9 +181,8 @@ public final class TokenStore {
         return revoke(caller.username(), (suffix, _) -> !suffix.equals(kept));
     }
 
-    // Until the index has no others: a refresh in flight, which has written its new token but not yet deleted the old
-    // one,
-    // does not escape. An entry that cannot be removed is not ended twice.
+    // Until the index has no others: a refresh in flight, which has written its new token but not yet deleted the
+    // old one, does not escape. An entry that cannot be removed is not ended twice.
     private Set<String> revoke(String username, BiPredicate<String, Session> which) {
         Set<String> ids = new HashSet<>();
         Set<String> ended = new HashSet<>();

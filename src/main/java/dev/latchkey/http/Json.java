@@ -38,9 +38,8 @@ public final class Json {
     private static final int MAX_STRING_LENGTH = 2048;
     private static final int MAX_NUMBER_LENGTH = 64;
     private static final int MAX_DEPTH = 8;
-    // Parsers of one factory keep the field names that they have seen for good, unless they do not canonicalize them: a
-    // client
-    // could fill the heap with names.
+    // Parsers of one factory keep the field names that they have seen for good, unless they do not canonicalize
+    // them: a client could fill the heap with names.
     private static final JsonFactory CLIENT_JSON = JsonFactory.builder()
             .disable(TokenStreamFactory.Feature.CANONICALIZE_PROPERTY_NAMES)
             .streamReadConstraints(StreamReadConstraints.builder()
@@ -97,8 +96,8 @@ public final class Json {
      */
     static Fields fields(InputStream body) throws IOException {
         var fields = new Fields("body");
-        // a decoder that reports: left to itself, Jackson would guess UTF-16 and UTF-32, and RFC 8259 §8.1 allows UTF-8
-        // alone
+        // a decoder that reports: left to itself, Jackson would guess UTF-16 and UTF-32, and RFC 8259 §8.1 allows
+        // UTF-8 alone
         var text = new InputStreamReader(body, StandardCharsets.UTF_8.newDecoder());
         try (var parser = CLIENT_JSON.createParser(ObjectReadContext.empty(), text)) {
             if (parser.nextToken() != JsonToken.START_OBJECT) {
