@@ -1,6 +1,7 @@
 package dev.latchkey.http;
 
 import java.util.Comparator;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
@@ -23,10 +24,12 @@ final class ArrivalGate implements Executor, AutoCloseable {
 
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private final Map<Thread, Boolean> arriving = new ConcurrentHashMap<>(); // a set, with a value that stays the same
+    private final int limit; // at least 2
     private final Semaphore permits;
     private final Lock queue = new ReentrantLock();
 
     ArrivalGate(int limit) {
+        this.limit = limit;
         permits = new Semaphore(limit);
     }
 
@@ -53,23 +56,27 @@ final class ArrivalGate implements Executor, AutoCloseable {
     private void acquireSlowly() throws InterruptedException {
         queue.lockInterruptibly();
         try {
-            while (!permits.tryAcquire(RETRY_MILLIS, TimeUnit.MILLISECONDS)) {
+            do {
                 cutOffOldest();
-            }
+            } while (!permits.tryAcquire(RETRY_MILLIS, TimeUnit.MILLISECONDS));
         } finally {
             queue.unlock();
         }
     }
 
-    // An interrupt closes the channel that a thread waits for. A thread that does not wait has received its bytes.
+    // A thread that waits has not received all of its bytes. If few of them do, the others are about to leave, and
+    // there is no need to cut one off.
     private void cutOffOldest() {
-        arriving.keySet().stream()
+        List<Thread> waiting = arriving.keySet().stream()
                 .filter(thread -> thread.getState() == Thread.State.WAITING)
-                .min(Comparator.comparingLong(Thread::threadId)) // in the order of their start
-                .ifPresent(oldest -> arriving.computeIfPresent(oldest, (thread, value) -> {
-                    thread.interrupt(); // not after arrived(), which waits for this to return
-                    return value;
-                }));
+                .sorted(Comparator.comparingLong(Thread::threadId)) // in the order of their start
+                .toList();
+        if (waiting.size() >= limit / 2) {
+            arriving.computeIfPresent(waiting.getFirst(), (thread, value) -> {
+                thread.interrupt(); // closes the channel; not after arrived(), which waits for this to return
+                return value;
+            });
+        }
     }
 
     /** Ends the arrival of the current thread's request: its request line and headers are complete, and not too large. */
