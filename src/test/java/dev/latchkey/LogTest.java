@@ -228,6 +228,20 @@ class LogTest {
                 "what is no username may be a password");
     }
 
+    /** A request must not cost kilobytes of log. */
+    @ParameterizedTest
+    @ValueSource(strings = {"text", "json"})
+    void a_long_path_is_cut(String format) throws Exception {
+        List<String> lines;
+        try (var service = Service.start(url, "LOG_FORMAT", format)) {
+            new RawClient(service.port()).exchange("GET /" + "x".repeat(16_000) + " HTTP/1.1\r\nHost: x\r\n\r\n");
+            lines = service.stop();
+        }
+        List<String> paths = lines.stream().filter(line -> line.contains("/xx")).toList();
+        assertEquals(1, paths.size(), paths::toString);
+        assertTrue(paths.getFirst().matches(".*[^x]/x{255}\\.{3}[^x]*"), paths.getFirst());
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"text", "json"})
     void what_is_unexpected_is_logged_with_its_stack_trace_and_the_request_id_it_was_answered_with(String format)

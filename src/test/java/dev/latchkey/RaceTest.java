@@ -169,8 +169,12 @@ class RaceTest {
 
     private static Answer deleteAndRegisterAnew(Fixture at, Scene scene) {
         Answer deleted = deleteAccount(at, scene);
-        at.send("POST", "/api/auth/register", Fixture.credentials(scene.name(), OTHER));
+        register(at, scene);
         return deleted;
+    }
+
+    private static Answer register(Fixture at, Scene scene) {
+        return at.send("POST", "/api/auth/register", Fixture.credentials(scene.name(), OTHER));
     }
 
     private static void assertOneOf(Answer answer, Integer... statuses) {
@@ -331,6 +335,19 @@ class RaceTest {
                 assertEquals(401, deleted.status());
                 scene.assertLive(changed.field("token"));
             }
+        });
+    }
+
+    @Test
+    void a_registration_never_finds_a_name_taken_that_a_deletion_frees() throws Exception {
+        Consumer<Scene> beginDeletion = scene -> {
+            String key = "users:" + scene.name();
+            app.redis().set(key, app.redis().get(key).replaceAll("\\$pbkdf2[^\"]*", ""));
+        };
+        race(beginDeletion, RaceTest::register, RaceTest::deleteAccount, (scene, registered, deleted) -> {
+            assertOneOf(registered, 201, 503);
+            assertEquals(204, deleted.status());
+            assertEquals(registered.status() == 201 ? 200 : 401, scene.status(OTHER));
         });
     }
 

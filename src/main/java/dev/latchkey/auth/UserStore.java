@@ -48,11 +48,15 @@ final class UserStore {
         return run(REPLACE, reserved, Json.text(user));
     }
 
-    /** Returns for how many seconds a registration or deletion holds the name; 0 if the record is a user's. */
+    /** Returns for how many seconds a registration or deletion holds the name: at least 1; 0 if the record is a user's. */
     long reservedSeconds(Stored stored) {
-        boolean loginDisabled = stored.user().passwordHash().isEmpty();
-        long millis = loginDisabled ? redis.pttl(key(stored.user().username())) : 0;
-        return Math.ceilDiv(Math.max(0, millis), 1000);
+        if (!stored.user().passwordHash().isEmpty()) {
+            return 0;
+        }
+        // -1: an operator has disabled this user's login. -2: the reservation has just ended, so that the name is not
+        // taken
+        long millis = redis.pttl(key(stored.user().username()));
+        return millis == -1 ? 0 : Math.ceilDiv(Math.max(1, millis), 1000);
     }
 
     /** Null where there is no such user. */
