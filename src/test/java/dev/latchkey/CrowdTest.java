@@ -14,6 +14,8 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -122,6 +124,18 @@ class CrowdTest {
                 .toList();
         threads.forEach(CrowdTest::join);
         return statuses;
+    }
+
+    /** Reports whether the service has accepted all connections and read all that arrived on them, as Linux counts it. */
+    private static boolean hasReadAll(Service app) {
+        try (var lines = Files.lines(Path.of("/proc/net/tcp6"))) {
+            String port = "%04X".formatted(app.port());
+            return lines.map(line -> line.strip().split("[ :]+"))
+                    .filter(fields -> fields[2].equals(port))
+                    .allMatch(fields -> fields[7].equals("00000000"));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private static int statusOf(Socket socket, String request) {
@@ -260,6 +274,7 @@ class CrowdTest {
                     "GET /health/live" + HEAD + headers(190) + "\r\n",
                     "GET /nothing" + HEAD + cookies + "\r\n")) {
                 join(app, request.startsWith("POST") ? 1400 : 600, request);
+                Load.await(() -> hasReadAll(app));
                 leave();
                 app.awaitReady(200);
             }
