@@ -23,7 +23,7 @@ RUN jlink --output /jre --no-header-files --no-man-pages --strip-java-debug-attr
 # An archive of the libraries' classes halves the time to start. It holds for paths and times of change: so all is where the
 # final image has it, and of one time, for a layer to stay the same where its content does.
 COPY scripts/archive archive
-COPY src/test/java/dev/latchkey training
+COPY src/test/java/dev/latchkey/testing training
 RUN javac -d trained -cp "$(cat target/test.classpath)" training/*.java && cp -r target/latchkey /app \
  && find /app /jre -exec touch -h -d 2026-01-01T00:00:00Z {} + \
  && ./archive /jre /app "trained:$(cat target/test.classpath)" \

@@ -1,42 +1,44 @@
 package dev.latchkey;
 
-import dev.latchkey.auth.Accounts;
-import dev.latchkey.auth.AuthFilter;
-import dev.latchkey.auth.AuthRoutes;
-import dev.latchkey.auth.LoginThrottle;
-import dev.latchkey.auth.PasswordHasher;
-import dev.latchkey.auth.PasswordPolicy;
-import dev.latchkey.auth.TokenStore;
+import dev.latchkey.accounts.AccountService;
+import dev.latchkey.accounts.LoginThrottle;
+import dev.latchkey.accounts.PasswordHasher;
+import dev.latchkey.accounts.PasswordPolicy;
+import dev.latchkey.api.AuthFilter;
+import dev.latchkey.api.AuthHandlers;
+import dev.latchkey.api.HealthHandlers;
+import dev.latchkey.api.Routes;
+import dev.latchkey.api.TodoHandlers;
+import dev.latchkey.http.HttpSettings;
 import dev.latchkey.http.Problem;
-import dev.latchkey.http.Route;
-import dev.latchkey.http.Router;
 import dev.latchkey.http.Server;
-import dev.latchkey.ops.HealthRoutes;
 import dev.latchkey.overload.Bulkhead;
 import dev.latchkey.overload.ContentionException;
 import dev.latchkey.overload.OverloadedException;
 import dev.latchkey.redis.Redis;
-import dev.latchkey.todos.TodoRoutes;
-import io.lettuce.core.RedisException;
+import dev.latchkey.redis.RedisUnavailableException;
+import dev.latchkey.todos.TodoIds;
+import dev.latchkey.todos.TodoStore;
+import dev.latchkey.tokens.TokenStore;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.time.Instant;
 import java.time.InstantSource;
-import java.util.List;
-import java.util.stream.Stream;
+import java.time.temporal.ChronoUnit;
 import org.jspecify.annotations.Nullable;
 
-/** The whole service, started. Everything is put together here, and only here. */
+/** The running service. All parts are created and connected here. */
 public final class App implements AutoCloseable {
-    // each takes up to a megabyte of heap, and sends hundreds of replies over the connection that token checks share
-    private static final int MAX_LISTS = 8;
+    // Each list takes up to a megabyte of heap, and hundreds of replies over the connection that token checks share.
+    private static final int MAX_CONCURRENT_LISTS = 8;
 
     private final Config config;
     private final Redis redis;
     private final PasswordHasher hasher;
-    private final HealthRoutes health;
+    private final HealthHandlers health;
     private final Server server;
 
-    private App(Config config, Redis redis, PasswordHasher hasher, HealthRoutes health, Server server) {
+    private App(Config config, Redis redis, PasswordHasher hasher, HealthHandlers health, Server server) {
         this.config = config;
         this.redis = redis;
         this.hasher = hasher;
@@ -45,34 +47,34 @@ public final class App implements AutoCloseable {
     }
 
     /**
-     * Starts, whether Redis answers or not: until it does, all that needs it is 503.
+     * Starts the service, whether Redis replies or not. Until Redis replies, requests that need it get a 503.
      *
-     * @throws IOException where the address cannot be bound
+     * @throws IOException if the address is not available
      */
     public static App start(Config config) throws IOException {
         Redis redis = Redis.connect(config.redisUrl(), config.redisCluster(), config.redisTimeout());
         PasswordHasher hasher = PasswordHasher.create(config.pbkdf2Iterations());
         try {
-            var clock = InstantSource.system();
+            InstantSource clock = () -> Instant.now().truncatedTo(ChronoUnit.MILLIS); // as dates are stored
             var tokens =
-                    new TokenStore(redis, config.tokenStorage(), config.tokenTtl(), config.maxSessionsPerUser(), clock);
-            var guard = new AuthFilter(tokens);
-            var lists = new Bulkhead(MAX_LISTS);
-            var todos = new TodoRoutes(
-                    redis, config.maxTodosPerUser(), config.maxTodoBytesPerUser(), lists, guard::requireLive, clock);
-            var auth = new AuthRoutes(
-                    new Accounts(redis, tokens, hasher, clock, todos::removeAll),
-                    tokens,
-                    new PasswordPolicy(config.passwordMinLength()),
-                    new LoginThrottle(redis, config.loginThrottle()),
-                    lists);
-            var health = new HealthRoutes(redis);
-            List<Route> routes = Stream.of(auth.routes(), todos.routes(), health.routes())
-                    .flatMap(List::stream)
-                    .toList();
-            var router = new Router(routes, guard, config.maxBodyBytes(), config.trustedProxyHops());
-            var address = new InetSocketAddress(config.host(), config.port());
-            return new App(config, redis, hasher, health, Server.start(address, router, App::problem));
+                    new TokenStore(redis, config.tokenFormat(), config.tokenTtl(), config.maxSessionsPerUser(), clock);
+            var todos =
+                    new TodoStore(redis, new TodoStore.Limits(config.maxTodosPerUser(), config.maxTodoBytesPerUser()));
+            var accounts = new AccountService(redis, tokens, hasher, clock, todos::removeAll);
+            var lists = new Bulkhead(MAX_CONCURRENT_LISTS);
+            var policy = new PasswordPolicy(config.passwordMinLength());
+            var throttle = new LoginThrottle(redis, config.loginThrottle());
+            var health = new HealthHandlers(redis);
+            var routes = Routes.of(
+                    new AuthHandlers(accounts, tokens, policy, throttle, lists),
+                    new TodoHandlers(todos, tokens, lists, new TodoIds(InstantSource.system()), clock),
+                    health);
+            var settings = new HttpSettings(
+                    new InetSocketAddress(config.host(), config.port()),
+                    config.maxBodyBytes(),
+                    config.trustedProxyHops());
+            Server server = Server.start(settings, routes, new AuthFilter(tokens), App::problem);
+            return new App(config, redis, hasher, health, server);
         } catch (IOException | RuntimeException e) {
             hasher.close();
             redis.close();
@@ -80,28 +82,30 @@ public final class App implements AutoCloseable {
         }
     }
 
-    /** What an exception of the parts means to a client; null where it is unexpected. */
+    // Returns the response to an exception, or null if the exception is unexpected.
     private static @Nullable Problem problem(Throwable e) {
         return switch (e) {
             case Problem problem -> problem;
+            case TodoStore.LimitException limit -> new Problem(409, String.valueOf(limit.getMessage()));
             case OverloadedException _ -> Problem.unavailable("The service is overloaded.");
-            case ContentionException busy ->
+            case ContentionException contention ->
                 new Problem(503, "Other requests are changing the same record.")
-                        .with("Retry-After", Long.toString(busy.retrySeconds()));
-            case RedisException _ -> Problem.unavailable("The token store does not answer.");
+                        .withHeader("Retry-After", Long.toString(contention.retrySeconds()));
+            case RedisUnavailableException _ -> Problem.unavailable("The token store is unavailable.");
             default -> null;
         };
     }
 
-    /** The one that is listened on, also where the configuration asked for any. */
+    /** Returns the port that the service listens on, which matters if the configuration asks for a free one. */
     public int port() {
         return server.port();
     }
 
     /**
-     * Says that it is not ready, goes on for the configured lame-duck time, finishes what is in flight, and stops.
+     * Stops gracefully: reports that this instance is not ready, serves for the lame-duck time, finishes requests in flight,
+     * and stops.
      *
-     * @return false where something in flight was cut off, because it took longer than the configured grace
+     * @return whether all requests were finished within the configured grace time
      */
     public boolean stop() {
         health.drain();

@@ -1,8 +1,8 @@
 package dev.latchkey;
 
-import dev.latchkey.auth.TokenStorage;
-import dev.latchkey.ops.Logs;
+import dev.latchkey.logging.Logs;
 import dev.latchkey.redis.Redis;
+import dev.latchkey.tokens.TokenFormat;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -10,7 +10,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/** The configuration, from environment variables. A variable that is empty counts as unset. */
+/** The configuration, from environment variables. An empty variable counts as unset. */
 public record Config(
         String host,
         int port,
@@ -18,7 +18,7 @@ public record Config(
         boolean redisCluster,
         Duration redisTimeout,
         Duration tokenTtl,
-        TokenStorage tokenStorage,
+        TokenFormat tokenFormat,
         int pbkdf2Iterations,
         int passwordMinLength,
         boolean loginThrottle,
@@ -38,16 +38,16 @@ public record Config(
             System.Logger.Level.WARNING,
             System.Logger.Level.ERROR);
 
-    /** All that is wrong, one fault a line. No value is quoted that may be a secret. */
+    /** The configuration is not valid. The message has one line per error, and quotes no value that may be a secret. */
     public static final class Invalid extends Exception {
         private static final long serialVersionUID = 1;
 
-        Invalid(List<String> faults) {
-            super(String.join(System.lineSeparator(), faults));
+        Invalid(List<String> errors) {
+            super(String.join(System.lineSeparator(), errors));
         }
     }
 
-    /** @throws Invalid with every fault */
+    /** @throws Invalid with all errors */
     public static Config from(Map<String, String> environment) throws Invalid {
         var reader = new Reader(environment);
         var config = new Config(
@@ -57,7 +57,7 @@ public record Config(
                 reader.choice("REDIS_CLUSTER", List.of(false, true)),
                 Duration.ofMillis(reader.number("REDIS_TIMEOUT_MS", 1000, 10, 60_000)),
                 Duration.ofSeconds(reader.number("TOKEN_TTL", 3600, 1, Integer.MAX_VALUE)),
-                reader.choice("TOKEN_STORAGE", List.of(TokenStorage.values())),
+                reader.choice("TOKEN_STORAGE", List.of(TokenFormat.values())),
                 reader.number("PBKDF2_ITERATIONS", 600_000, 100_000, 10_000_000),
                 reader.number("PASSWORD_MIN_LENGTH", 8, 8, 128),
                 reader.choice("LOGIN_THROTTLE", List.of(true, false)),
@@ -71,40 +71,39 @@ public record Config(
                 Duration.ofSeconds(reader.number("SHUTDOWN_GRACE_SECONDS", 20, 1, 3600)),
                 Duration.ofSeconds(reader.number("SHUTDOWN_LAME_DUCK_SECONDS", 0, 0, 3600)));
         if (config.shutdownLameDuck.compareTo(config.shutdownGrace) >= 0) {
-            reader.faults.add(
-                    "SHUTDOWN_LAME_DUCK_SECONDS must be less than SHUTDOWN_GRACE_SECONDS, which it is a part of");
+            reader.errors.add("SHUTDOWN_LAME_DUCK_SECONDS must be less than SHUTDOWN_GRACE_SECONDS, which includes it");
         }
-        if (!reader.faults.isEmpty()) {
-            throw new Invalid(reader.faults);
+        if (!reader.errors.isEmpty()) {
+            throw new Invalid(reader.errors);
         }
         return config;
     }
 
-    /** {@code PORT} as it is written, right or wrong. */
+    /** Returns {@code PORT} as configured, valid or not. */
     static String port(Map<String, String> environment) {
         return text(environment, "PORT", "8080");
     }
 
     /**
-     * Returns the port alone, for a health check.
+     * Returns the port, without checking other variables.
      *
-     * @throws Invalid if it is not one
+     * @throws Invalid if it is not a port
      */
     static int checkedPort(Map<String, String> environment) throws Invalid {
         var reader = new Reader(environment);
         int port = reader.port();
-        if (!reader.faults.isEmpty()) {
-            throw new Invalid(reader.faults);
+        if (!reader.errors.isEmpty()) {
+            throw new Invalid(reader.errors);
         }
         return port;
     }
 
-    private static String text(Map<String, String> environment, String name, String absent) {
+    private static String text(Map<String, String> environment, String name, String defaultValue) {
         String value = environment.getOrDefault(name, "").strip();
-        return value.isEmpty() ? absent : value;
+        return value.isEmpty() ? defaultValue : value;
     }
 
-    /** Without the URL, which may have a password in it. */
+    /** Returns the address, without the URL of Redis, which may contain a password. */
     @Override
     public String toString() {
         return "Config[" + host + ":" + port + "]";
@@ -112,35 +111,35 @@ public record Config(
 
     private static final class Reader {
         private final Map<String, String> environment;
-        private final List<String> faults = new ArrayList<>();
+        private final List<String> errors = new ArrayList<>();
 
         Reader(Map<String, String> environment) {
             this.environment = environment;
         }
 
-        String text(String name, String absent) {
-            return Config.text(environment, name, absent);
+        String text(String name, String defaultValue) {
+            return Config.text(environment, name, defaultValue);
         }
 
         int port() {
             return number("PORT", 8080, 0, 65_535);
         }
 
-        int number(String name, int absent, int min, int max) {
-            String text = text(name, Integer.toString(absent));
+        int number(String name, int defaultValue, int min, int max) {
+            String text = text(name, Integer.toString(defaultValue));
             try {
                 int number = Integer.parseInt(text);
                 if (number >= min && number <= max) {
                     return number;
                 }
             } catch (NumberFormatException _) {
-                // reported below, as a number out of range is
+                // reported below, like a number that is out of range
             }
-            faults.add(name + " must be a whole number from " + min + " to " + max + ", not '" + text + "'");
-            return absent;
+            errors.add(name + " must be a whole number from " + min + " to " + max + ", not '" + text + "'");
+            return defaultValue;
         }
 
-        /** The first is the default. */
+        /** The first value is the default. */
         <T> T choice(String name, List<T> values) {
             String text = text(name, values.getFirst().toString());
             for (T value : values) {
@@ -151,16 +150,16 @@ public record Config(
             String allowed = values.stream()
                     .map(value -> value.toString().toLowerCase(Locale.ROOT))
                     .collect(Collectors.joining(", "));
-            faults.add(name + " must be one of " + allowed + ", not '" + text + "'");
+            errors.add(name + " must be one of " + allowed + ", not '" + text + "'");
             return values.getFirst();
         }
 
-        String redisUrl(String name, String absent) {
-            String url = text(name, absent);
+        String redisUrl(String name, String defaultValue) {
+            String url = text(name, defaultValue);
             try {
                 Redis.checkUrl(url);
             } catch (IllegalArgumentException e) {
-                faults.add(name + " " + e.getMessage());
+                errors.add(name + " " + e.getMessage());
             }
             return url;
         }

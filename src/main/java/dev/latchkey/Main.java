@@ -1,6 +1,9 @@
 package dev.latchkey;
 
-import dev.latchkey.ops.Logs;
+import static java.lang.System.Logger.Level.ERROR;
+import static java.lang.System.Logger.Level.INFO;
+
+import dev.latchkey.logging.Logs;
 import java.io.IOException;
 import java.net.BindException;
 import java.net.HttpURLConnection;
@@ -9,8 +12,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The process. Exit codes: 0 stopped by a signal, all that was in flight finished; 1 failed; 2 bad configuration; 143
- * (SIGTERM) or 130 (SIGINT) where something in flight had to be cut off.
+ * The process. Its exit codes are 0 after a signal if all requests were finished, 143 (SIGTERM) or 130 (SIGINT) if requests had
+ * to be cut off, 1 after a failure, and 2 if the configuration is not valid.
  */
 public final class Main {
     private static final int FAILED = 1;
@@ -18,7 +21,7 @@ public final class Main {
 
     private Main() {}
 
-    /** {@code --health} asks the service that runs on this host whether it is ready; no argument runs the service. */
+    /** Runs the service, or with {@code --health} asks the service on this host whether it is ready. */
     public static void main(String[] args) {
         if (args.length == 1 && args[0].equals("--health")) {
             System.exit(health(System.getenv()));
@@ -26,27 +29,27 @@ public final class Main {
         start(System.getenv());
     }
 
-    /** Starts the service, and stops it when the process is told to end. Ends the process where it cannot start. */
-    static App start(Map<String, String> environment) {
+    /** Starts the service, and stops it when the process receives a signal. Ends the process if the service cannot start. */
+    public static App start(Map<String, String> environment) {
         Logs logs = Logs.install();
         Thread.setDefaultUncaughtExceptionHandler((thread, e) -> uncaught(logs, thread, e));
         try {
             Config config = Config.from(environment);
             logs.configure(config.logFormat(), config.logLevel());
             var app = App.start(config);
-            // not a constant: a logger made before Logs would bring the JDK's own set-up
+            // Not a constant, because a logger that is created before Logs would use the JDK's own configuration.
             var log = System.getLogger("latchkey.main");
             Runtime.getRuntime()
                     .addShutdownHook(Thread.ofPlatform().name("stop").unstarted(() -> {
-                        log.log(System.Logger.Level.INFO, "stopping");
+                        log.log(INFO, "stopping");
                         boolean finished = app.stop();
-                        log.log(System.Logger.Level.INFO, "stopped", "finished", finished);
+                        log.log(INFO, "stopped", "finished", finished);
                         logs.flush();
                         if (finished) {
-                            Runtime.getRuntime().halt(0); // else the JVM ends with the signal's number
+                            Runtime.getRuntime().halt(0); // otherwise the exit code is the signal's number
                         }
                     }));
-            log.log(System.Logger.Level.INFO, "listening", "port", app.port());
+            log.log(INFO, "listening", "port", app.port());
             logs.flush();
             return app;
         } catch (Config.Invalid e) {
@@ -61,11 +64,11 @@ public final class Main {
         }
     }
 
-    // Without a platform thread that it needs, the process would serve no longer, and end with 0 or not at all. A
-    // virtual thread has one request only.
+    // Without one of its platform threads, the process would stop serving, and end with 0 or not at all. A virtual
+    // thread has only one request.
     private static void uncaught(Logs logs, Thread thread, Throwable e) {
         try {
-            System.getLogger("latchkey.main").log(System.Logger.Level.ERROR, "uncaught in " + thread.getName(), e);
+            System.getLogger("latchkey.main").log(ERROR, "uncaught error in " + thread.getName(), e);
             logs.flush();
         } finally {
             if (!thread.isVirtual()) {

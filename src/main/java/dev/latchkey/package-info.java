@@ -1,25 +1,25 @@
 /**
- * Latchkey: opaque bearer tokens in Redis, validated with one GET, rotated on refresh, revoked at once on logout.
+ * Latchkey: opaque bearer tokens in Redis, validated with one GET, rotated on refresh, and revoked immediately on logout.
  *
- * <p>The map, in reading order: {@link dev.latchkey.App} puts all parts together; {@code http} is the server; {@code auth}
- * accounts, passwords, tokens and sessions; {@code todos} an API that the tokens protect; {@code ops} health and logs; {@code overload} what
- * refuses work that cannot be done in time; {@code
- * redis} the commands; {@link dev.latchkey.Config} the environment; {@link dev.latchkey.Main} the process.
+ * <p>Reading order: {@link dev.latchkey.App} creates all parts; {@link dev.latchkey.api.Routes} is the table of routes; {@code
+ * http} is the server; {@code tokens} and {@code accounts} are the core; {@code todos} is an API that tokens protect; {@code
+ * redis} has the commands; {@code overload} refuses work; {@code logging} and {@code json} are what their names say; {@link
+ * dev.latchkey.Config} reads the environment; {@link dev.latchkey.Main} is the process.
  *
- * <p>What is guaranteed:
+ * <p>Guarantees:
  *
  * <ul>
- *   <li>A guarded handler runs for the holder of a live token only, and that is decided by Redis at that request.
- *   <li>Of any number of concurrent refreshes of one token exactly one gets a new one, and the old is dead.
- *   <li>Who changes a password, logs out everywhere or deletes an account ends every token, those of requests in flight
- *       too; who registers a name next inherits nothing.
- *   <li>Passwords are kept as salted PBKDF2 hashes only; passwords, hashes and tokens are never logged. Guessing is
- *       limited by name and address.
- *   <li>Where Redis does not answer, the answer is a fast 503, never 401 and never a guess, and no command is sent twice.
- *   <li>What is in flight when the process is told to stop is finished.
+ *   <li>A guarded handler runs only for the owner of a valid token, and Redis decides that for each request.
+ *   <li>Of several concurrent refreshes of one token, exactly one gets a new token, and the old token is invalid.
+ *   <li>Changing the password, logging out everywhere and deleting the account revoke all tokens, including those of requests
+ *       in flight. Registering a deleted username again inherits nothing.
+ *   <li>Passwords are only stored as salted PBKDF2 hashes. Passwords, hashes and tokens are never logged. Guessing is limited
+ *       per username and address.
+ *   <li>If Redis does not reply, the response is a fast 503, never a 401. No command is sent twice.
+ *   <li>A signal to stop lets requests in flight finish.
  * </ul>
  *
- * <p>What is not: TLS (a reverse proxy's work), several factors, e-mail.
+ * <p>Out of scope: TLS, which is the task of a reverse proxy; multi-factor authentication; e-mail.
  */
 @NullMarked
 package dev.latchkey;

@@ -3,6 +3,9 @@ package dev.latchkey;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.latchkey.testing.StorageMatrix;
+import dev.latchkey.testing.TestApp;
+import dev.latchkey.testing.TestClient;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -12,13 +15,13 @@ import java.util.function.Supplier;
 import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 
-class ConcurrencyTest extends BothStorages {
+class ConcurrencyTest extends StorageMatrix {
     private static final int CLIENTS = 64;
 
     @Test
     void of_many_registrations_of_one_name_one_succeeds() throws Exception {
-        String name = Fixture.newName();
-        List<Integer> statuses = Fixture.concurrently(CLIENTS, () -> untilNotBusy(() -> app.register(name)));
+        String name = TestApp.newName();
+        List<Integer> statuses = TestApp.concurrently(CLIENTS, () -> untilNotBusy(() -> app.register(name)));
         assertEquals(1, statuses.stream().filter(status -> status == 201).count());
         assertEquals(
                 CLIENTS - 1, statuses.stream().filter(status -> status == 409).count());
@@ -34,10 +37,10 @@ class ConcurrencyTest extends BothStorages {
 
     @RepeatedTest(20)
     void of_many_refreshes_of_one_token_one_succeeds() throws Exception {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         app.register(name);
         String token = app.foreignToken(name);
-        var answers = Fixture.concurrently(CLIENTS, () -> app.send("POST", "/api/auth/refresh", token, ""));
+        var answers = TestApp.concurrently(CLIENTS, () -> app.send("POST", "/api/auth/refresh", token, ""));
         var winners = answers.stream().filter(answer -> answer.status() == 200).toList();
         assertEquals(1, winners.size());
         assertEquals(
@@ -48,10 +51,10 @@ class ConcurrencyTest extends BothStorages {
 
     @RepeatedTest(20)
     void of_a_refresh_and_a_logout_none_leaves_the_old_token_and_a_refused_refresh_leaves_none() throws Exception {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         String token = app.foreignToken(name);
         var turn = new AtomicInteger();
-        var answers = Fixture.concurrently(
+        var answers = TestApp.concurrently(
                 2,
                 () -> turn.getAndIncrement() == 0
                         ? app.send("POST", "/api/auth/refresh", token, "")
@@ -73,7 +76,7 @@ class ConcurrencyTest extends BothStorages {
         }
         List<String> targets = List.copyOf(ids);
         var turn = new AtomicInteger();
-        List<Integer> statuses = Fixture.concurrently(CLIENTS, () -> {
+        List<Integer> statuses = TestApp.concurrently(CLIENTS, () -> {
             int i = turn.getAndIncrement();
             String body = i % 4 < 2 ? "{\"name\":\"after\"}" : "{\"status\":\"complete\"}";
             return app.send("PATCH", "/api/todos/" + targets.get(i / 4), token, body)
@@ -91,7 +94,7 @@ class ConcurrencyTest extends BothStorages {
         String token = app.newToken();
         var created = app.send("POST", "/api/todos", token, "{\"name\":\"0\"}");
         var turn = new AtomicInteger();
-        List<Integer> statuses = Fixture.concurrently(
+        List<Integer> statuses = TestApp.concurrently(
                 CLIENTS,
                 () -> app.send(
                                 "PATCH",
@@ -109,9 +112,9 @@ class ConcurrencyTest extends BothStorages {
 
     @Test
     void the_cap_on_todos_holds_against_many_at_once() throws Exception {
-        try (var capped = Fixture.start("MAX_TODOS_PER_USER", "10")) {
+        try (var capped = TestApp.start("MAX_TODOS_PER_USER", "10")) {
             String token = capped.newToken();
-            List<Integer> statuses = Fixture.concurrently(
+            List<Integer> statuses = TestApp.concurrently(
                     CLIENTS,
                     () -> capped.send("POST", "/api/todos", token, "{\"name\":\"n\"}")
                             .status());
@@ -126,12 +129,12 @@ class ConcurrencyTest extends BothStorages {
     /** A hash on a virtual thread would hold a core: then no check is answered before the flood is over. */
     @Test
     void a_flood_of_logins_is_turned_away_and_stops_no_token_check() throws Exception {
-        try (var costly = Fixture.start("PBKDF2_ITERATIONS", "5000000")) {
-            String name = Fixture.newName();
+        try (var costly = TestApp.start("PBKDF2_ITERATIONS", "5000000")) {
+            String name = TestApp.newName();
             String token = costly.newToken(name);
             int flood = Runtime.getRuntime().availableProcessors() * 8 + 16;
             var logins =
-                    new FutureTask<>(() -> Fixture.concurrently(flood, () -> costly.login(name, Fixture.PASSWORD)));
+                    new FutureTask<>(() -> TestApp.concurrently(flood, () -> costly.login(name, TestApp.PASSWORD)));
             Thread.startVirtualThread(logins);
             int checked = 0;
             while (!logins.isDone()) {

@@ -5,8 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.latchkey.auth.TokenStorage;
-import dev.latchkey.ops.Logs;
+import dev.latchkey.logging.Logs;
+import dev.latchkey.tokens.TokenFormat;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -24,7 +24,7 @@ class ConfigTest {
                 false,
                 Duration.ofSeconds(1),
                 Duration.ofHours(1),
-                TokenStorage.PLAIN,
+                TokenFormat.PLAIN,
                 600_000,
                 8,
                 true,

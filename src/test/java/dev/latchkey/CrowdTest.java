@@ -5,7 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.UnixOperatingSystemMXBean;
-import dev.latchkey.http.RawClient;
+import dev.latchkey.testing.EmbeddedRedis;
+import dev.latchkey.testing.Load;
+import dev.latchkey.testing.RawClient;
+import dev.latchkey.testing.RedisAdmin;
+import dev.latchkey.testing.ServiceProcess;
+import dev.latchkey.testing.TestClient;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -62,18 +67,18 @@ class CrowdTest {
         redis.close();
     }
 
-    private Service launch(String options, String... settings) throws Exception {
+    private ServiceProcess launch(String options, String... settings) throws Exception {
         var all = new ArrayList<>(List.of("LOGIN_THROTTLE", "false", "JDK_JAVA_OPTIONS", options));
         all.addAll(List.of(settings));
-        return Service.start(redis.url(), all.toArray(String[]::new));
+        return ServiceProcess.start(redis.url(), all.toArray(String[]::new));
     }
 
-    private Service launchImage(int maxBodyBytes) throws Exception {
+    private ServiceProcess launchImage(int maxBodyBytes) throws Exception {
         return launch(IMAGE, "MAX_BODY_BYTES", Integer.toString(maxBodyBytes));
     }
 
     /** Ends the attack, and with it the process: in order, and not because of an error. */
-    private void assertUnharmed(Service app) throws Exception {
+    private void assertUnharmed(ServiceProcess app) throws Exception {
         leave();
         app.awaitReady(200);
         app.stop();
@@ -81,7 +86,7 @@ class CrowdTest {
     }
 
     /** Opens connections, which send all at once. More than the service takes are no error. */
-    private void join(Service app, int count, String sent) throws IOException {
+    private void join(ServiceProcess app, int count, String sent) throws IOException {
         for (int i = 0; i < count; i++) {
             var socket = new Socket();
             if (receiveBuffer > 0) {
@@ -127,7 +132,7 @@ class CrowdTest {
     }
 
     /** Reports whether the service has accepted all connections and read all that arrived on them, as Linux counts it. */
-    private static boolean hasReadAll(Service app) {
+    private static boolean hasReadAll(ServiceProcess app) {
         try (var lines = Files.lines(Path.of("/proc/net/tcp6"))) {
             String port = "%04X".formatted(app.port());
             return lines.map(line -> line.strip().split("[ :]+"))
@@ -173,7 +178,7 @@ class CrowdTest {
         crowd.clear();
     }
 
-    private static boolean served(Service app) throws IOException {
+    private static boolean served(ServiceProcess app) throws IOException {
         return RawClient.status(new RawClient(app.port()).exchange("GET /health/ready" + HEAD + "\r\n")) == 200;
     }
 
@@ -366,7 +371,7 @@ class CrowdTest {
 
     @Test
     void as_many_connections_are_taken_as_there_may_be_open_files() throws Exception {
-        try (var app = Service.startWithOpenFiles(300, redis.url(), "JDK_JAVA_OPTIONS", "-Xmx200m")) {
+        try (var app = ServiceProcess.startWithOpenFiles(300, redis.url(), "JDK_JAVA_OPTIONS", "-Xmx200m")) {
             String token = app.newToken();
             join(app, 400, "GET /health/live" + HEAD + "\r\n");
             assertEquals(Set.of(0, 200), readAll(), "some are turned away");

@@ -4,6 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.latchkey.testing.StorageMatrix;
+import dev.latchkey.testing.TestApp;
+import dev.latchkey.testing.TestClient;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
@@ -13,7 +16,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Every guarded route against every kind of credentials. */
-class GuardTest extends BothStorages {
+class GuardTest extends StorageMatrix {
     private static final String PLAIN = "Bearer realm=\"latchkey\"";
     private static final String INVALID = PLAIN + ", error=\"invalid_token\"";
     private static final String UNKNOWN = "d6ad7dae-c147-4513-a58b-2a2516cff3b7";
@@ -123,10 +126,10 @@ class GuardTest extends BothStorages {
 
     @Test
     void concurrent_requests_of_many_users_each_get_their_own_identity() throws Exception {
-        List<String> names = Stream.generate(Fixture::newName).limit(32).toList();
+        List<String> names = Stream.generate(TestApp::newName).limit(32).toList();
         List<String> tokens = names.stream().map(app::foreignToken).toList();
         var turn = new AtomicInteger();
-        List<Boolean> own = Fixture.concurrently(32, () -> {
+        List<Boolean> own = TestApp.concurrently(32, () -> {
             int i = turn.getAndIncrement();
             for (int round = 0; round < 100; round++) {
                 if (!app.get("/api/auth/verify", tokens.get(i))

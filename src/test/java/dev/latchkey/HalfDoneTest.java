@@ -3,7 +3,12 @@ package dev.latchkey;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.latchkey.TestClient.Answer;
+import dev.latchkey.testing.CuttingProxy;
+import dev.latchkey.testing.EmbeddedRedis;
+import dev.latchkey.testing.Load;
+import dev.latchkey.testing.TestApp;
+import dev.latchkey.testing.TestClient.Answer;
+import dev.latchkey.testing.Topology;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -22,13 +27,13 @@ class HalfDoneTest {
 
     private static EmbeddedRedis redis;
     private static CuttingProxy proxy;
-    private static Fixture app;
+    private static TestApp app;
 
     @BeforeAll
     static void start() throws Exception {
         redis = EmbeddedRedis.start();
         proxy = new CuttingProxy(redis.port());
-        app = Fixture.startOn(new Topology(proxy.url(), redis.url()), "REDIS_TIMEOUT_MS", "200");
+        app = TestApp.startOn(new Topology(proxy.url(), redis.url()), "REDIS_TIMEOUT_MS", "200");
     }
 
     @AfterAll
@@ -39,14 +44,14 @@ class HalfDoneTest {
     }
 
     /** A user with two sessions and a todo. */
-    private record Scene(String name, String token, String other) {
-        static Scene set() {
+    private record Scenario(String name, String token, String other) {
+        static Scenario set() {
             awaitRedis();
-            String name = Fixture.newName();
+            String name = TestApp.newName();
             String token = app.newToken(name);
-            String other = app.login(name, Fixture.PASSWORD).field("token");
+            String other = app.login(name, TestApp.PASSWORD).field("token");
             app.send("POST", "/api/todos", token, "{\"name\":\"mine\"}");
-            return new Scene(name, token, other);
+            return new Scenario(name, token, other);
         }
 
         /** Lets the time pass for which an interrupted registration or deletion holds the name. */
@@ -57,12 +62,12 @@ class HalfDoneTest {
         }
 
         Answer changePassword() {
-            String body = "{\"currentPassword\":\"" + Fixture.PASSWORD + "\",\"newPassword\":\"" + NEXT + "\"}";
+            String body = "{\"currentPassword\":\"" + TestApp.PASSWORD + "\",\"newPassword\":\"" + NEXT + "\"}";
             return app.send("PUT", "/api/auth/password", token, body);
         }
 
         Answer delete() {
-            return app.send("DELETE", "/api/auth/account", token, "{\"password\":\"" + Fixture.PASSWORD + "\"}");
+            return app.send("DELETE", "/api/auth/account", token, "{\"password\":\"" + TestApp.PASSWORD + "\"}");
         }
 
         Answer logoutEverywhere() {
@@ -84,7 +89,7 @@ class HalfDoneTest {
             passReservation();
             assertEquals(
                     201,
-                    app.send("POST", "/api/auth/register", Fixture.credentials(name, OTHER))
+                    app.send("POST", "/api/auth/register", TestApp.credentials(name, OTHER))
                             .status());
             String next = app.login(name, OTHER).field("token");
             assertEquals(List.of(app.key(next)), app.liveKeys(name));
@@ -97,17 +102,17 @@ class HalfDoneTest {
     @FunctionalInterface
     private interface Rule {
         /** @param failed whether the first response was a 503 */
-        void check(Scene scene, boolean failed, Answer last);
+        void check(Scenario scene, boolean failed, Answer last);
     }
 
     private static void cutEach(
             CuttingProxy.Cut cut,
             boolean staysDown,
-            Function<Scene, Answer> request,
-            Consumer<Scene> beforeRepeating,
+            Function<Scenario, Answer> request,
+            Consumer<Scenario> beforeRepeating,
             Rule rule) {
         for (int command = 1; ; command++) {
-            var scene = Scene.set();
+            var scene = Scenario.set();
             proxy.cutAt(command, cut, staysDown);
             Answer first = request.apply(scene);
             boolean wasCut = proxy.repair();
@@ -142,11 +147,11 @@ class HalfDoneTest {
     @ParameterizedTest
     @CsvSource({"NOT_SENT, false", "REPLY_LOST, true"})
     void a_password_change_can_be_repeated_to_completion(CuttingProxy.Cut cut, boolean staysDown) {
-        cutEach(cut, staysDown, Scene::changePassword, _ -> {}, (scene, failed, last) -> {
+        cutEach(cut, staysDown, Scenario::changePassword, _ -> {}, (scene, failed, last) -> {
             // 401: the caller's token was the last thing that ended
             assertTrue(last.status() == 200 || (failed && last.status() == 401), last.toString());
             scene.assertRevoked(scene.token(), scene.other());
-            assertEquals(401, app.login(scene.name(), Fixture.PASSWORD).status());
+            assertEquals(401, app.login(scene.name(), TestApp.PASSWORD).status());
             assertEquals(200, app.login(scene.name(), NEXT).status());
         });
     }
@@ -154,7 +159,7 @@ class HalfDoneTest {
     @ParameterizedTest
     @CsvSource({"NOT_SENT, false", "REPLY_LOST, true"})
     void an_account_deletion_can_be_repeated_to_completion(CuttingProxy.Cut cut, boolean staysDown) {
-        cutEach(cut, staysDown, Scene::delete, _ -> {}, (scene, failed, last) -> {
+        cutEach(cut, staysDown, Scenario::delete, _ -> {}, (scene, failed, last) -> {
             assertTrue(last.status() == 204 || (failed && last.status() == 401), last.toString());
             scene.assertRevoked(scene.token(), scene.other());
             assertEquals(0, app.redis().exists("todos:" + scene.name()));
@@ -165,7 +170,7 @@ class HalfDoneTest {
     @ParameterizedTest
     @CsvSource("REPLY_LOST, true")
     void an_account_deletion_goes_on_after_its_reservation_has_expired(CuttingProxy.Cut cut, boolean staysDown) {
-        cutEach(cut, staysDown, Scene::delete, Scene::passReservation, (scene, failed, last) -> {
+        cutEach(cut, staysDown, Scenario::delete, Scenario::passReservation, (scene, failed, last) -> {
             assertTrue(last.status() == 204 || (failed && last.status() == 401), last.toString());
             scene.assertNothingInherited();
         });
@@ -176,7 +181,7 @@ class HalfDoneTest {
     @CsvSource("REPLY_LOST, true")
     void an_interrupted_deletion_leaves_nothing_to_the_next_user(CuttingProxy.Cut cut, boolean staysDown) {
         for (int command = 2; ; command++) {
-            var scene = Scene.set();
+            var scene = Scenario.set();
             proxy.cutAt(command, cut, staysDown);
             Answer answer = scene.delete();
             boolean wasCut = proxy.repair();
@@ -198,7 +203,7 @@ class HalfDoneTest {
     @CsvSource({"NOT_SENT, false", "REPLY_LOST, true"})
     void a_registration_can_be_repeated_to_completion(CuttingProxy.Cut cut, boolean staysDown) {
         for (int command = 1; ; command++) {
-            String name = Fixture.newName();
+            String name = TestApp.newName();
             awaitRedis();
             proxy.cutAt(command, cut, staysDown);
             Answer first = app.register(name);
@@ -208,7 +213,7 @@ class HalfDoneTest {
                 assertEquals(201, first.status());
                 return;
             }
-            var scene = new Scene(name, "", "");
+            var scene = new Scenario(name, "", "");
             if (first.status() == 503) {
                 Load.await(() -> {
                     Answer next = app.register(name);
@@ -222,14 +227,14 @@ class HalfDoneTest {
             } else {
                 assertEquals(201, first.status());
             }
-            assertEquals(200, app.login(name, Fixture.PASSWORD).status());
+            assertEquals(200, app.login(name, TestApp.PASSWORD).status());
         }
     }
 
     @ParameterizedTest
     @CsvSource("REPLY_LOST, true")
     void log_out_everywhere_can_be_repeated_to_completion(CuttingProxy.Cut cut, boolean staysDown) {
-        cutEach(cut, staysDown, Scene::logoutEverywhere, _ -> {}, (scene, failed, last) -> {
+        cutEach(cut, staysDown, Scenario::logoutEverywhere, _ -> {}, (scene, failed, last) -> {
             assertTrue(last.status() == 204 || (failed && last.status() == 401), last.toString());
             assertEquals(List.of(), app.liveKeys(scene.name()));
         });
@@ -240,7 +245,7 @@ class HalfDoneTest {
     @CsvSource("REPLY_LOST, true")
     void a_refresh_returns_the_token_or_leaves_none_that_the_client_does_not_know(
             CuttingProxy.Cut cut, boolean staysDown) {
-        cutEach(cut, staysDown, Scene::refresh, _ -> {}, (scene, failed, last) -> {
+        cutEach(cut, staysDown, Scenario::refresh, _ -> {}, (scene, failed, last) -> {
             assertTrue(last.status() == 200 || (failed && last.status() == 401), last.toString());
             scene.assertRevoked(scene.token());
             assertEquals(200, app.get("/api/auth/me", scene.other()).status());
@@ -254,7 +259,7 @@ class HalfDoneTest {
     @ParameterizedTest
     @CsvSource("REPLY_LOST, false")
     void a_login_that_fails_leaves_no_token(CuttingProxy.Cut cut, boolean staysDown) {
-        cutEach(cut, staysDown, scene -> app.login(scene.name(), Fixture.PASSWORD), _ -> {}, (scene, failed, last) -> {
+        cutEach(cut, staysDown, scene -> app.login(scene.name(), TestApp.PASSWORD), _ -> {}, (scene, failed, last) -> {
             assertEquals(200, last.status());
             // the clean-up does not make the response wait
             Load.await(() -> app.liveKeys(scene.name()).size() == 3);

@@ -4,7 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.latchkey.http.RawClient;
+import dev.latchkey.testing.EmbeddedRedis;
+import dev.latchkey.testing.Load;
+import dev.latchkey.testing.RawClient;
+import dev.latchkey.testing.ServiceProcess;
+import dev.latchkey.testing.TestClient;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
@@ -43,7 +47,7 @@ class HostileClientsTest {
     private static final int REQUESTS = Integer.getInteger("fuzz.requests", 1000);
 
     private static EmbeddedRedis redis;
-    private static Service app;
+    private static ServiceProcess app;
     private static String token;
 
     @BeforeAll
@@ -54,8 +58,8 @@ class HostileClientsTest {
         token = app.newToken();
     }
 
-    private static Service launch(String options) throws Exception {
-        return Service.start(
+    private static ServiceProcess launch(String options) throws Exception {
+        return ServiceProcess.start(
                 redis.url(),
                 "LOGIN_THROTTLE",
                 "false",

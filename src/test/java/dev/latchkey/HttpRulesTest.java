@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.latchkey.testing.TestApp;
+import dev.latchkey.testing.TestClient;
 import java.io.ByteArrayInputStream;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -22,13 +24,13 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** What CONTRACT says of every answer: statuses, headers, methods, paths, bodies. */
 class HttpRulesTest {
     @AutoClose
-    private static Fixture app;
+    private static TestApp app;
 
     private static String token;
 
     @BeforeAll
     static void start() throws Exception {
-        app = Fixture.start();
+        app = TestApp.start();
         token = app.newToken();
     }
 

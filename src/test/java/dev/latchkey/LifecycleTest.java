@@ -6,6 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.latchkey.testing.EmbeddedRedis;
+import dev.latchkey.testing.StorageMatrix;
+import dev.latchkey.testing.TestApp;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -22,17 +25,17 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** The life of a user and of a token: by HTTP, and by what Redis holds. */
 @CsvSource({"plain, one", "hashed, one", "plain, acl", "hashed, tls", "plain, sentinel", "hashed, cluster"})
-class LifecycleTest extends BothStorages {
+class LifecycleTest extends StorageMatrix {
     private static final String UUID_V4 = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
 
     @Test
     void from_registration_to_logout() {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         var registered = app.register(name);
         assertEquals(201, registered.status());
         assertEquals(name, registered.field("username"));
 
-        var login = app.login(name, Fixture.PASSWORD);
+        var login = app.login(name, TestApp.PASSWORD);
         assertEquals(200, login.status());
         assertEquals(name, login.field("username"));
         String first = login.field("token");
@@ -59,7 +62,7 @@ class LifecycleTest extends BothStorages {
 
     @Test
     void a_user_is_stored_as_published_to_the_byte() {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         String created = app.register(name).field("createdDate");
         assertTrue(created.matches("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z"), created);
         assertTrue(Duration.between(Instant.parse(created), Instant.now()).abs().toMinutes() < 5, created);
@@ -74,7 +77,7 @@ class LifecycleTest extends BothStorages {
 
     @Test
     void a_token_is_stored_as_published_to_the_byte() {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         String token = app.newToken(name);
         boolean plain = storage.equals("plain");
         assertTrue(token.matches(plain ? UUID_V4 : "[A-Za-z0-9_-]{43}"), token);
@@ -93,7 +96,7 @@ class LifecycleTest extends BothStorages {
 
     @Test
     void a_token_that_another_program_wrote_is_as_good() {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         app.register(name);
         String token = app.foreignToken(name);
         assertEquals(name, app.get("/api/auth/verify", token).header("X-Auth-User"));
@@ -103,19 +106,19 @@ class LifecycleTest extends BothStorages {
 
     @Test
     void a_user_that_another_program_wrote_can_log_in() {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         app.register(name);
-        String other = Fixture.newName();
+        String other = TestApp.newName();
         app.redis()
                 .set(
                         "users:" + other,
                         app.redis().get("users:" + name).replace(name, other).replace("}", ",\"email\":null}"));
-        assertEquals(200, app.login(other, Fixture.PASSWORD).status());
+        assertEquals(200, app.login(other, TestApp.PASSWORD).status());
     }
 
     @Test
     void a_user_record_without_a_hash_that_can_be_run_lets_nobody_in() {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         app.redis()
                 .set(
                         "users:" + name,
@@ -126,7 +129,7 @@ class LifecycleTest extends BothStorages {
 
     @Test
     void an_expired_token_is_refused_like_an_unknown_one() throws Exception {
-        try (var brief = Fixture.start("TOKEN_STORAGE", storage, "TOKEN_TTL", "1")) {
+        try (var brief = TestApp.start("TOKEN_STORAGE", storage, "TOKEN_TTL", "1")) {
             String token = brief.newToken();
             var deadline = Instant.now().plusSeconds(10);
             while (brief.redis().exists(brief.key(token)) == 1) {
@@ -143,21 +146,21 @@ class LifecycleTest extends BothStorages {
 
     @Test
     void upper_and_lower_case_are_one_user() {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         assertEquals(name, app.register(name.toUpperCase(Locale.ROOT)).field("username"));
         assertEquals(409, app.register(name).status());
-        var login = app.login(name.toUpperCase(Locale.ROOT), Fixture.PASSWORD);
+        var login = app.login(name.toUpperCase(Locale.ROOT), TestApp.PASSWORD);
         assertEquals(name, login.field("username"));
     }
 
     @Test
     void a_taken_name_keeps_its_password() {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         app.register(name);
-        var again = app.send("POST", "/api/auth/register", Fixture.credentials(name, "another password"));
+        var again = app.send("POST", "/api/auth/register", TestApp.credentials(name, "another password"));
         assertEquals(409, again.status());
         assertEquals(401, app.login(name, "another password").status());
-        assertEquals(200, app.login(name, Fixture.PASSWORD).status());
+        assertEquals(200, app.login(name, TestApp.PASSWORD).status());
     }
 
     @ParameterizedTest
@@ -170,12 +173,12 @@ class LifecycleTest extends BothStorages {
                 " correct horse battery"
             })
     void a_wrong_password_is_told_in_the_words_of_an_unknown_name(String password) {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         app.register(name);
         var wrong = app.login(name, password);
         assertEquals(401, wrong.status());
         assertEquals("Bearer realm=\"latchkey\"", wrong.header("WWW-Authenticate"));
-        for (String unknown : List.of(Fixture.newName(), "", "no name at all", "x".repeat(2000))) {
+        for (String unknown : List.of(TestApp.newName(), "", "no name at all", "x".repeat(2000))) {
             var answer = app.login(unknown, password);
             assertEquals(wrong.status(), answer.status());
             assertEquals(wrong.text(), answer.text());
@@ -196,11 +199,11 @@ class LifecycleTest extends BothStorages {
 
     @Test
     void all_faults_of_one_password_come_in_one_answer() throws Exception {
-        try (var strict = Fixture.start("PASSWORD_MIN_LENGTH", "20")) {
+        try (var strict = TestApp.start("PASSWORD_MIN_LENGTH", "20")) {
             var answer = strict.send(
                     "POST",
                     "/api/auth/register",
-                    Fixture.credentials("Superman", "superman").replace("{", "{\"x\":1,"));
+                    TestApp.credentials("Superman", "superman").replace("{", "{\"x\":1,"));
             assertEquals(400, answer.status());
             var details = answer.json().get("errors").findValuesAsString("detail");
             assertEquals(2, details.size(), answer.text());
@@ -213,19 +216,19 @@ class LifecycleTest extends BothStorages {
 
     @Test
     void a_password_that_is_the_username_is_refused() {
-        String name = Fixture.newName();
-        var answer = app.send("POST", "/api/auth/register", Fixture.credentials(name, name.toUpperCase(Locale.ROOT)));
+        String name = TestApp.newName();
+        var answer = app.send("POST", "/api/auth/register", TestApp.credentials(name, name.toUpperCase(Locale.ROOT)));
         assertEquals(400, answer.status());
         assertEquals(0, app.redis().exists("users:" + name));
     }
 
     @Test
     void a_password_is_neither_trimmed_nor_cut() {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         String password = " " + "p".repeat(126) + " ";
         assertEquals(
                 201,
-                app.send("POST", "/api/auth/register", Fixture.credentials(name, password))
+                app.send("POST", "/api/auth/register", TestApp.credentials(name, password))
                         .status());
         assertEquals(401, app.login(name, password.strip()).status());
         assertEquals(401, app.login(name, password.substring(0, 127)).status());
@@ -234,24 +237,24 @@ class LifecycleTest extends BothStorages {
 
     @Test
     void composed_and_decomposed_letters_are_one_password() {
-        String name = Fixture.newName();
-        app.send("POST", "/api/auth/register", Fixture.credentials(name, "caf\u00e9 au lait"));
+        String name = TestApp.newName();
+        app.send("POST", "/api/auth/register", TestApp.credentials(name, "caf\u00e9 au lait"));
         assertEquals(200, app.login(name, "cafe\u0301 au lait").status());
     }
 
     @Test
     void a_deleted_user_has_no_me() {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         String token = app.newToken(name);
         app.redis().del("users:" + name);
         assertEquals(401, app.get("/api/auth/me", token).status());
-        assertEquals(401, app.login(name, Fixture.PASSWORD).status());
+        assertEquals(401, app.login(name, TestApp.PASSWORD).status());
     }
 
     @Test
     void verify_costs_one_get_and_a_malformed_token_none() throws Exception {
         try (var redis = EmbeddedRedis.start();
-                var own = Fixture.startOn(redis.url(), "TOKEN_STORAGE", storage)) {
+                var own = TestApp.startOn(redis.url(), "TOKEN_STORAGE", storage)) {
             String token = own.newToken();
             String before = own.redis().info("commandstats");
             own.get("/api/auth/verify", token);
@@ -267,7 +270,7 @@ class LifecycleTest extends BothStorages {
     @Test
     void a_login_costs_six_commands_and_two_more_where_it_ends_the_oldest_session() throws Exception {
         try (var redis = EmbeddedRedis.start();
-                var own = Fixture.startOn(
+                var own = TestApp.startOn(
                         redis.url(),
                         "TOKEN_STORAGE",
                         storage,
@@ -275,7 +278,7 @@ class LifecycleTest extends BothStorages {
                         "true",
                         "MAX_SESSIONS_PER_USER",
                         "2")) {
-            String name = Fixture.newName();
+            String name = TestApp.newName();
             own.newToken(name);
             // the rate limit, the user, the token, the index, the user again, the rate limit reset by a script that
             // sends HDEL
@@ -288,9 +291,9 @@ class LifecycleTest extends BothStorages {
     }
 
     /** Command to number; without what the scripts call, which Redis counts as well. */
-    private static Map<String, Long> sentByLogin(Fixture own, String name) {
+    private static Map<String, Long> sentByLogin(TestApp own, String name) {
         own.redis().configResetstat();
-        assertEquals(200, own.login(name, Fixture.PASSWORD).status());
+        assertEquals(200, own.login(name, TestApp.PASSWORD).status());
         String after = own.redis().info("commandstats");
         Map<String, Long> sent = new TreeMap<>();
         Matcher command = Pattern.compile("cmdstat_([^:]+):calls=(\\d+)").matcher(after);
@@ -318,9 +321,9 @@ class LifecycleTest extends BothStorages {
 
     @Test
     void no_answer_about_a_user_has_the_hash() {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         var registered = app.register(name);
-        String token = app.login(name, Fixture.PASSWORD).field("token");
+        String token = app.login(name, TestApp.PASSWORD).field("token");
         assertFalse(registered.text().contains("pbkdf2"));
         assertFalse(app.get("/api/auth/me", token).text().contains("pbkdf2"));
     }

@@ -4,7 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.latchkey.http.RawClient;
+import dev.latchkey.testing.EmbeddedRedis;
+import dev.latchkey.testing.RawClient;
+import dev.latchkey.testing.RedisAdmin;
+import dev.latchkey.testing.ServiceProcess;
+import dev.latchkey.testing.TestClient;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -138,7 +142,7 @@ class LogTest {
             commands.flushall();
             List<String> lines;
             Set<String> secrets;
-            try (var service = Service.start(
+            try (var service = ServiceProcess.start(
                     url,
                     "TOKEN_STORAGE",
                     storage,
@@ -190,7 +194,7 @@ class LogTest {
     void nothing_that_a_client_sends_forges_a_line(String format) throws Exception {
         String forged = "2026-03-19T12:00:00.000Z INFO latchkey.audit login succeeded username=root";
         List<String> lines;
-        try (var service = Service.start(url, "LOG_FORMAT", format, "TRUSTED_PROXY_HOPS", "1")) {
+        try (var service = ServiceProcess.start(url, "LOG_FORMAT", format, "TRUSTED_PROXY_HOPS", "1")) {
             var raw = new RawClient(service.port());
             for (String c :
                     List.of("\r", "\n", "\u0000", "\u001b[2K", "\u0085", "\u0008", "\t", "\u009b", "\u00ad", " ")) {
@@ -233,7 +237,7 @@ class LogTest {
     @ValueSource(strings = {"text", "json"})
     void a_long_path_is_cut(String format) throws Exception {
         List<String> lines;
-        try (var service = Service.start(url, "LOG_FORMAT", format)) {
+        try (var service = ServiceProcess.start(url, "LOG_FORMAT", format)) {
             new RawClient(service.port()).exchange("GET /" + "x".repeat(16_000) + " HTTP/1.1\r\nHost: x\r\n\r\n");
             lines = service.stop();
         }
@@ -247,7 +251,7 @@ class LogTest {
     void what_is_unexpected_is_logged_with_its_stack_trace_and_the_request_id_it_was_answered_with(String format)
             throws Exception {
         List<String> lines;
-        try (var service = Service.start(url, "LOG_FORMAT", format)) {
+        try (var service = ServiceProcess.start(url, "LOG_FORMAT", format)) {
             commands.set("users:alice", "{\"passwordHash\":\"pbkdf2-secret\n2026 INFO forged\"");
             var answer = service.login("alice", WRONG);
             assertEquals(500, answer.status());
@@ -261,7 +265,7 @@ class LogTest {
             assertTrue(lines.get(i).contains(answer.header("X-Request-Id")), lines.get(i));
             if (format.equals("json")) {
                 String trace = JSON.readTree(lines.get(i)).get("stackTrace").asString();
-                assertTrue(trace.contains("IllegalStateException") && trace.contains("AuthRoutes"), trace);
+                assertTrue(trace.contains("IllegalStateException") && trace.contains("AuthHandlers"), trace);
             } else {
                 assertTrue(lines.get(i + 1).startsWith("  java.lang.IllegalStateException"), lines.get(i + 1));
                 assertTrue(lines.get(i + 2).startsWith("    at dev.latchkey."), lines.get(i + 2));
@@ -276,7 +280,7 @@ class LogTest {
     @Test
     void many_failed_logins_of_one_name_are_a_warning_once() throws Exception {
         List<String> lines;
-        try (var service = Service.start(url, "LOG_LEVEL", "warning", "TRUSTED_PROXY_HOPS", "1")) {
+        try (var service = ServiceProcess.start(url, "LOG_LEVEL", "warning", "TRUSTED_PROXY_HOPS", "1")) {
             service.login("alice", WRONG);
             String counter = commands.keys("throttle:name:*").getFirst();
             commands.hset(counter, "all", "98");

@@ -4,7 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.latchkey.http.RawClient;
+import dev.latchkey.testing.EmbeddedRedis;
+import dev.latchkey.testing.RawClient;
+import dev.latchkey.testing.ServiceProcess;
 import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -24,8 +26,8 @@ class MainTest {
 
     @Test
     void a_bad_configuration_is_reported_whole_and_ends_with_2() throws Exception {
-        String output =
-                output(Service.java(List.of(), "PORT", "x", "TOKEN_TTL", "-1", "REDIS_URL", "redis://:s3cr/et@h"), 2);
+        String output = output(
+                ServiceProcess.java(List.of(), "PORT", "x", "TOKEN_TTL", "-1", "REDIS_URL", "redis://:s3cr/et@h"), 2);
         assertEquals(3, output.lines().count(), output);
         assertTrue(output.lines().allMatch(line -> line.startsWith("latchkey: ")), output);
         assertFalse(output.contains("s3cr"), output);
@@ -33,7 +35,7 @@ class MainTest {
 
     @Test
     void a_health_check_reports_a_bad_port_and_ends_with_2() throws Exception {
-        String output = output(Service.java(List.of("--health"), "PORT", "80 80"), 2);
+        String output = output(ServiceProcess.java(List.of("--health"), "PORT", "80 80"), 2);
         assertEquals("latchkey: PORT must be a whole number from 0 to 65535, not '80 80'", output.strip());
     }
 
@@ -70,7 +72,8 @@ class MainTest {
                 var redis = EmbeddedRedis.start()) {
             String port = Integer.toString(taken.getLocalPort());
             String output = output(
-                    Service.java(List.of(), "PORT", port, "REDIS_URL", redis.url(), "REDIS_TIMEOUT_MS", "10000"), 1);
+                    ServiceProcess.java(List.of(), "PORT", port, "REDIS_URL", redis.url(), "REDIS_TIMEOUT_MS", "10000"),
+                    1);
             assertTrue(output.contains("cannot listen on port " + port + ": "), output);
             assertEquals(1, output.lines().count(), output);
         }
@@ -81,7 +84,7 @@ class MainTest {
         try (var redis = EmbeddedRedis.start()) {
             int port = EmbeddedRedis.freePort();
             String number = Integer.toString(port);
-            var process = Service.java(
+            var process = ServiceProcess.java(
                     List.of(),
                     "PORT",
                     number,
@@ -94,10 +97,11 @@ class MainTest {
             var reader = process.inputReader(StandardCharsets.UTF_8);
             String first = reader.readLine();
             assertTrue(first.contains("latchkey.main listening port=" + number), first);
-            assertEquals(0, Service.java(List.of("--health"), "PORT", number).waitFor());
+            assertEquals(
+                    0, ServiceProcess.java(List.of("--health"), "PORT", number).waitFor());
             assertEquals(
                     0,
-                    Service.java(List.of("--health"), "PORT", " " + number + " ")
+                    ServiceProcess.java(List.of("--health"), "PORT", " " + number + " ")
                             .waitFor(),
                     "as it is read there");
 
@@ -119,7 +123,8 @@ class MainTest {
                             "(?s).* INFO latchkey\\.access request method=GET path=/api/auth/me status=401 micros=[0-9]+ requestId=id-2.*"),
                     log);
             assertFalse(log.contains(token) || log.contains("\u001b") || log.contains("SLF4J"), log);
-            assertEquals(1, Service.java(List.of("--health"), "PORT", number).waitFor());
+            assertEquals(
+                    1, ServiceProcess.java(List.of("--health"), "PORT", number).waitFor());
         }
     }
 }

@@ -5,6 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.latchkey.testing.EmbeddedRedis;
+import dev.latchkey.testing.ServiceProcess;
+import dev.latchkey.testing.TestApp;
+import dev.latchkey.testing.TestClient;
 import io.lettuce.core.AclSetuserArgs;
 import io.lettuce.core.protocol.CommandType;
 import java.net.InetAddress;
@@ -26,8 +30,8 @@ class OutageTest {
         int port = EmbeddedRedis.freePort();
         var redis = EmbeddedRedis.startOn(port);
         // a command that waited for the connection would wait longer than the client
-        try (var app = Fixture.startOn(redis.url(), "REDIS_TIMEOUT_MS", "60000")) {
-            String name = Fixture.newName();
+        try (var app = TestApp.startOn(redis.url(), "REDIS_TIMEOUT_MS", "60000")) {
+            String name = TestApp.newName();
             String token = app.newToken(name);
             assertEquals(200, app.get("/health/ready", token).status());
             redis.close();
@@ -37,8 +41,8 @@ class OutageTest {
             for (String path : List.of("/api/auth/refresh", "/api/auth/logout")) {
                 assertUnavailable(app.send("POST", path, token, ""));
             }
-            assertUnavailable(app.login(name, Fixture.PASSWORD));
-            assertUnavailable(app.register(Fixture.newName()));
+            assertUnavailable(app.login(name, TestApp.PASSWORD));
+            assertUnavailable(app.register(TestApp.newName()));
             assertEquals(200, app.get("/health/live", token).status());
             awaitReady(app, 503);
             assertEquals(
@@ -79,7 +83,7 @@ class OutageTest {
     @Test
     void however_many_probes_there_are_redis_sees_one_ping_in_500_ms() throws Exception {
         try (var redis = EmbeddedRedis.start();
-                var app = Fixture.startOn(redis.url())) {
+                var app = TestApp.startOn(redis.url())) {
             app.redis().configResetstat();
             long start = System.nanoTime();
             for (int i = 0; i < 200; i++) {
@@ -95,10 +99,10 @@ class OutageTest {
     @Test
     void a_redis_that_refuses_writes_is_a_503_for_who_writes() throws Exception {
         try (var redis = EmbeddedRedis.start();
-                var app = Fixture.startOn(redis.url())) {
+                var app = TestApp.startOn(redis.url())) {
             String token = app.newToken();
             app.redis().configSet("maxmemory", "1");
-            assertUnavailable(app.register(Fixture.newName()));
+            assertUnavailable(app.register(TestApp.newName()));
             assertUnavailable(app.send("POST", "/api/todos", token, "{\"name\":\"n\"}"));
             assertUnavailable(app.send("POST", "/api/auth/refresh", token, ""));
             assertEquals(204, app.get("/api/auth/verify", token).status(), "a refused refresh leaves the old token");
@@ -109,8 +113,8 @@ class OutageTest {
     @Test
     void a_session_stays_in_the_index_where_redis_does_not_say_whether_its_token_lives() throws Exception {
         try (var redis = EmbeddedRedis.start();
-                var app = Fixture.startOn(redis.url())) {
-            String name = Fixture.newName();
+                var app = TestApp.startOn(redis.url())) {
+            String name = TestApp.newName();
             String token = app.newToken(name);
             app.redis().aclSetuser("default", AclSetuserArgs.Builder.removeCommand(CommandType.EXISTS));
             assertUnavailable(app.get("/api/auth/sessions", token));
@@ -121,7 +125,7 @@ class OutageTest {
     @Test
     void the_service_starts_without_redis_and_is_ready_as_soon_as_there_is_one() throws Exception {
         int port = EmbeddedRedis.freePort();
-        try (var app = Service.launch("redis://nobody:s3cret@localhost:" + port)) {
+        try (var app = ServiceProcess.launch("redis://nobody:s3cret@localhost:" + port)) {
             assertEquals("{\"status\":\"down\",\"redis\":\"disconnected\"}", app.awaitReady(503));
             assertEquals(200, app.send("GET", "/health/live", "").status());
             for (int i = 0; i < 100; i++) {
@@ -130,7 +134,7 @@ class OutageTest {
             }
             try (var _ = EmbeddedRedis.startOn(port, Map.of("user nobody on >s3cret ~* +@all", " "))) {
                 app.awaitReady(200);
-                assertEquals(201, app.register(Fixture.newName()).status());
+                assertEquals(201, app.register(TestApp.newName()).status());
                 await(() -> {
                     app.get("/api/auth/verify", "d6ad7dae-c147-4513-a58b-2a2516cff3b7");
                     return app.printed("Redis works again").size() == 1;
@@ -164,7 +168,7 @@ class OutageTest {
             String all = Stream.of(first, second, third, last)
                     .map(sentinel -> "localhost:" + sentinel.getLocalPort())
                     .collect(Collectors.joining(","));
-            try (var app = Fixture.startOn("redis-sentinel://" + all + "#master", "REDIS_TIMEOUT_MS", "2000")) {
+            try (var app = TestApp.startOn("redis-sentinel://" + all + "#master", "REDIS_TIMEOUT_MS", "2000")) {
                 assertUnavailable(app.get("/api/auth/verify", UUID.randomUUID().toString()));
                 last.setSoTimeout(1);
                 assertThrows(SocketTimeoutException.class, last::accept, "answered before all were tried");
@@ -175,7 +179,7 @@ class OutageTest {
     @Test
     void a_redis_that_may_lose_users_is_a_warning_at_the_start() throws Exception {
         try (var redis = EmbeddedRedis.start(Map.of("maxmemory-policy", "allkeys-lru", "save", ""));
-                var app = Service.start(redis.url())) {
+                var app = ServiceProcess.start(redis.url())) {
             var lines = app.stop();
             assertEquals(
                     2, lines.stream().filter(line -> line.contains(" WARNING ")).count(), lines::toString);
@@ -195,9 +199,9 @@ class OutageTest {
         Map<String, String> restricted = Map.of("save", "", "user default on nopass +@all -config ~*", " ");
         for (var settings : List.of(durable, Map.of("save", "60 1"), restricted)) {
             try (var redis = EmbeddedRedis.start(settings);
-                    var app = Service.start(redis.url())) {
+                    var app = ServiceProcess.start(redis.url())) {
                 assertEquals(List.of(), app.printed(" WARNING "));
-                assertEquals(201, app.register(Fixture.newName()).status());
+                assertEquals(201, app.register(TestApp.newName()).status());
             }
         }
     }

@@ -3,7 +3,11 @@ package dev.latchkey;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.latchkey.http.RawClient;
+import dev.latchkey.testing.EmbeddedRedis;
+import dev.latchkey.testing.Load;
+import dev.latchkey.testing.RawClient;
+import dev.latchkey.testing.ServiceProcess;
+import dev.latchkey.testing.TestClient;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;
@@ -69,7 +73,7 @@ class ProxyTest {
     private static final int TRIES = 20;
     private static final byte[] BODY = new byte[15 << 20];
     private static EmbeddedRedis redis;
-    private static List<Service> instances;
+    private static List<ServiceProcess> instances;
     private static String token;
 
     private final String command;
@@ -86,8 +90,8 @@ class ProxyTest {
     @BeforeAll
     static void startInstances() throws Exception {
         redis = EmbeddedRedis.start();
-        instances = List.of(Service.launch(redis.url()), Service.launch(redis.url()));
-        for (Service instance : instances) {
+        instances = List.of(ServiceProcess.launch(redis.url()), ServiceProcess.launch(redis.url()));
+        for (ServiceProcess instance : instances) {
             instance.awaitReady(200);
         }
         token = instances.getFirst().newToken();
@@ -95,7 +99,7 @@ class ProxyTest {
 
     @AfterAll
     static void stopInstances() throws IOException {
-        instances.forEach(Service::close);
+        instances.forEach(ServiceProcess::close);
         redis.close();
     }
 

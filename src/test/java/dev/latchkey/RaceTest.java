@@ -3,8 +3,11 @@ package dev.latchkey;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.latchkey.Interleaver.Both;
-import dev.latchkey.TestClient.Answer;
+import dev.latchkey.testing.EmbeddedRedis;
+import dev.latchkey.testing.Interleaver;
+import dev.latchkey.testing.Interleaver.Both;
+import dev.latchkey.testing.TestApp;
+import dev.latchkey.testing.TestClient.Answer;
 import java.security.GeneralSecurityException;
 import java.util.Base64;
 import java.util.HashMap;
@@ -40,9 +43,9 @@ class RaceTest {
 
     private static EmbeddedRedis redis;
     private static Interleaver interleaver;
-    private static Fixture app;
-    private static Fixture first;
-    private static Fixture second;
+    private static TestApp app;
+    private static TestApp first;
+    private static TestApp second;
 
     @Parameter
     String storage = "";
@@ -52,9 +55,9 @@ class RaceTest {
         redis = EmbeddedRedis.start();
         interleaver = new Interleaver(redis.url());
         String[] settings = {"TOKEN_STORAGE", storage, "MAX_SESSIONS_PER_USER", Integer.toString(MAX_SESSIONS)};
-        app = Fixture.startOn(redis.url(), settings);
-        first = Fixture.startOn(interleaver.firstUrl(), settings);
-        second = Fixture.startOn(interleaver.secondUrl(), settings);
+        app = TestApp.startOn(redis.url(), settings);
+        first = TestApp.startOn(interleaver.firstUrl(), settings);
+        second = TestApp.startOn(interleaver.secondUrl(), settings);
     }
 
     @AfterParameterizedClassInvocation
@@ -72,16 +75,16 @@ class RaceTest {
      * @param session the public id of {@code token}'s
      * @param dump all that Redis holds then
      */
-    private record Scene(String name, String token, String session, String other, Map<String, byte[]> dump) {
-        static Scene set(Consumer<Scene> more) {
+    private record Scenario(String name, String token, String session, String other, Map<String, byte[]> dump) {
+        static Scenario set(Consumer<Scenario> more) {
             app.redis().flushall();
-            String name = Fixture.newName();
+            String name = TestApp.newName();
             String token = app.newToken(name);
             app.send("POST", "/api/todos", token, "{\"name\":\"mine\"}");
             var sessions = app.get("/api/auth/sessions", token).json().get("sessions");
             String session = sessions.get(0).get("id").asString();
-            var scene = new Scene(
-                    name, token, session, app.login(name, Fixture.PASSWORD).field("token"), new HashMap<>());
+            var scene = new Scenario(
+                    name, token, session, app.login(name, TestApp.PASSWORD).field("token"), new HashMap<>());
             more.accept(scene);
             app.redis().keys("*").forEach(key -> scene.dump.put(key, app.redis().dump(key)));
             return scene;
@@ -112,20 +115,20 @@ class RaceTest {
 
     @FunctionalInterface
     private interface Request {
-        Answer send(Fixture at, Scene scene);
+        Answer send(TestApp at, Scenario scene);
     }
 
     @FunctionalInterface
     private interface Rule {
-        void check(Scene scene, Answer first, Answer second);
+        void check(Scenario scene, Answer first, Answer second);
     }
 
     private static void race(Request one, Request other, Rule rule) throws Exception {
         race(_ -> {}, one, other, rule);
     }
 
-    private static void race(Consumer<Scene> before, Request one, Request other, Rule rule) throws Exception {
-        Scene scene = Scene.set(before);
+    private static void race(Consumer<Scenario> before, Request one, Request other, Rule rule) throws Exception {
+        Scenario scene = Scenario.set(before);
         for (int i = 0; i < ORDERS + ROUNDS; i++) {
             scene.reset();
             Both<Answer> answers = i < ORDERS
@@ -139,42 +142,42 @@ class RaceTest {
         }
     }
 
-    private static Answer login(Fixture at, Scene scene) {
-        return at.login(scene.name(), Fixture.PASSWORD);
+    private static Answer login(TestApp at, Scenario scene) {
+        return at.login(scene.name(), TestApp.PASSWORD);
     }
 
-    private static Answer refresh(Fixture at, Scene scene) {
+    private static Answer refresh(TestApp at, Scenario scene) {
         return at.send("POST", "/api/auth/refresh", scene.token(), "");
     }
 
-    private static Answer logoutEverywhere(Fixture at, Scene scene) {
+    private static Answer logoutEverywhere(TestApp at, Scenario scene) {
         return at.send("DELETE", "/api/auth/sessions", scene.other(), "");
     }
 
-    private static Answer changePassword(Fixture at, String token, String next) {
+    private static Answer changePassword(TestApp at, String token, String next) {
         return at.send(
                 "PUT",
                 "/api/auth/password",
                 token,
-                "{\"currentPassword\":\"" + Fixture.PASSWORD + "\",\"newPassword\":\"" + next + "\"}");
+                "{\"currentPassword\":\"" + TestApp.PASSWORD + "\",\"newPassword\":\"" + next + "\"}");
     }
 
-    private static Answer changePassword(Fixture at, Scene scene) {
+    private static Answer changePassword(TestApp at, Scenario scene) {
         return changePassword(at, scene.other(), NEW);
     }
 
-    private static Answer deleteAccount(Fixture at, Scene scene) {
-        return at.send("DELETE", "/api/auth/account", scene.other(), "{\"password\":\"" + Fixture.PASSWORD + "\"}");
+    private static Answer deleteAccount(TestApp at, Scenario scene) {
+        return at.send("DELETE", "/api/auth/account", scene.other(), "{\"password\":\"" + TestApp.PASSWORD + "\"}");
     }
 
-    private static Answer deleteAndRegisterAnew(Fixture at, Scene scene) {
+    private static Answer deleteAndRegisterAnew(TestApp at, Scenario scene) {
         Answer deleted = deleteAccount(at, scene);
         register(at, scene);
         return deleted;
     }
 
-    private static Answer register(Fixture at, Scene scene) {
-        return at.send("POST", "/api/auth/register", Fixture.credentials(scene.name(), OTHER));
+    private static Answer register(TestApp at, Scenario scene) {
+        return at.send("POST", "/api/auth/register", TestApp.credentials(scene.name(), OTHER));
     }
 
     private static void assertOneOf(Answer answer, Integer... statuses) {
@@ -187,7 +190,7 @@ class RaceTest {
             assertOneOf(login, 200, 401);
             assertEquals(200, change.status());
             scene.assertLive(change.field("token"));
-            assertEquals(401, scene.status(Fixture.PASSWORD));
+            assertEquals(401, scene.status(TestApp.PASSWORD));
             assertEquals(200, scene.status(NEW));
         });
     }
@@ -199,16 +202,16 @@ class RaceTest {
             assertOneOf(login, 200, 401);
             assertEquals(200, change.status());
             scene.assertLive(change.field("token"));
-            assertEquals(401, scene.status(Fixture.PASSWORD));
+            assertEquals(401, scene.status(TestApp.PASSWORD));
             assertEquals(200, scene.status(NEW));
         });
     }
 
-    private static void weakenHash(Scene scene) {
+    private static void weakenHash(Scenario scene) {
         String key = "users:" + scene.name();
         String weak;
         try {
-            var spec = new PBEKeySpec(Fixture.PASSWORD.toCharArray(), new byte[16], 1, 256);
+            var spec = new PBEKeySpec(TestApp.PASSWORD.toCharArray(), new byte[16], 1, 256);
             byte[] bytes = SecretKeyFactory.getInstance("PBKDF2WithHmacSHA256")
                     .generateSecret(spec)
                     .getEncoded();
@@ -226,7 +229,7 @@ class RaceTest {
         race(RaceTest::weakenHash, RaceTest::login, RaceTest::login, (scene, one, other) -> {
             assertEquals(200, one.status());
             assertEquals(200, other.status());
-            assertEquals(200, scene.status(Fixture.PASSWORD));
+            assertEquals(200, scene.status(TestApp.PASSWORD));
         });
     }
 
@@ -300,7 +303,7 @@ class RaceTest {
             scene.assertLive((firstWon ? first : second).field("token"));
             assertEquals(firstWon ? 200 : 401, scene.status(NEW));
             assertEquals(firstWon ? 401 : 200, scene.status(OTHER));
-            assertEquals(401, scene.status(Fixture.PASSWORD));
+            assertEquals(401, scene.status(TestApp.PASSWORD));
         });
     }
 
@@ -340,7 +343,7 @@ class RaceTest {
 
     @Test
     void a_registration_never_finds_a_name_taken_that_a_deletion_frees() throws Exception {
-        Consumer<Scene> beginDeletion = scene -> {
+        Consumer<Scenario> beginDeletion = scene -> {
             String key = "users:" + scene.name();
             app.redis().set(key, app.redis().get(key).replaceAll("\\$pbkdf2[^\"]*", ""));
         };
@@ -357,7 +360,7 @@ class RaceTest {
             assertOneOf(login, 200, 401);
             assertEquals(204, deleted.status());
             scene.assertLive();
-            assertEquals(401, scene.status(Fixture.PASSWORD));
+            assertEquals(401, scene.status(TestApp.PASSWORD));
             assertEquals(200, scene.status(OTHER));
         });
         Request todo = (at, scene) -> at.send("POST", "/api/todos", scene.token(), "{\"name\":\"late\"}");

@@ -4,7 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.latchkey.http.RawClient;
+import dev.latchkey.testing.RawClient;
+import dev.latchkey.testing.TestApp;
 import java.io.IOException;
 import java.util.Locale;
 import java.util.Map;
@@ -22,14 +23,14 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** What the JDK's server lets through to us, and what becomes of it. */
 class RawSocketTest {
     @AutoClose
-    private static Fixture app;
+    private static TestApp app;
 
     private static RawClient raw;
     private static String token;
 
     @BeforeAll
     static void start() throws Exception {
-        app = Fixture.start();
+        app = TestApp.start();
         raw = new RawClient(app.port());
         token = app.newToken();
     }

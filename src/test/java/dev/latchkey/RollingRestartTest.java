@@ -3,6 +3,10 @@ package dev.latchkey;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.latchkey.testing.EmbeddedRedis;
+import dev.latchkey.testing.Load;
+import dev.latchkey.testing.ServiceProcess;
+import dev.latchkey.testing.TestClient;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -28,8 +32,8 @@ class RollingRestartTest {
         Runtime.getRuntime().addShutdownHook(new Thread(proxy::destroy));
         try (var redis = EmbeddedRedis.start(DURABLE);
                 var client = new TestClient(ports[0])) {
-            Service[] instances = {launch(ports[1], redis), launch(ports[2], redis)};
-            for (Service instance : instances) {
+            ServiceProcess[] instances = {launch(ports[1], redis), launch(ports[2], redis)};
+            for (ServiceProcess instance : instances) {
                 instance.awaitReady(200);
             }
             Load.await(() -> up(client));
@@ -40,13 +44,13 @@ class RollingRestartTest {
                 instances[i].stop();
                 instances[i].close();
                 load.await(REQUESTS);
-                Service started = launch(ports[i + 1], redis);
+                ServiceProcess started = launch(ports[i + 1], redis);
                 instances[i] = started;
                 Load.await(() -> !started.printed("latchkey.access").isEmpty()); // the proxy sends it requests again
                 load.await(REQUESTS);
             }
             load.stop();
-            for (Service instance : instances) {
+            for (ServiceProcess instance : instances) {
                 instance.stop();
                 instance.close();
             }
@@ -99,7 +103,7 @@ class RollingRestartTest {
         }
     }
 
-    private static Service launch(int port, EmbeddedRedis redis) throws IOException {
-        return Service.launchOn(port, redis.url(), "LOGIN_THROTTLE", "false", "SHUTDOWN_LAME_DUCK_SECONDS", "1");
+    private static ServiceProcess launch(int port, EmbeddedRedis redis) throws IOException {
+        return ServiceProcess.launchOn(port, redis.url(), "LOGIN_THROTTLE", "false", "SHUTDOWN_LAME_DUCK_SECONDS", "1");
     }
 }

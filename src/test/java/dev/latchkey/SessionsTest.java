@@ -5,7 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.latchkey.http.RawClient;
+import dev.latchkey.testing.RawClient;
+import dev.latchkey.testing.StorageMatrix;
+import dev.latchkey.testing.TestApp;
+import dev.latchkey.testing.Topology;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -20,35 +23,35 @@ import tools.jackson.databind.JsonNode;
 
 /** What a user sees of their sessions, and ends. */
 @CsvSource({"plain, one", "hashed, one", "plain, acl", "hashed, tls", "plain, sentinel", "hashed, cluster"})
-class SessionsTest extends BothStorages {
-    private static List<JsonNode> sessions(Fixture app, String token) {
+class SessionsTest extends StorageMatrix {
+    private static List<JsonNode> sessions(TestApp app, String token) {
         var answer = app.get("/api/auth/sessions", token);
         assertEquals(200, answer.status());
         return StreamSupport.stream(answer.json().get("sessions").spliterator(), false)
                 .toList();
     }
 
-    private static List<String> ids(Fixture app, String token) {
+    private static List<String> ids(TestApp app, String token) {
         return sessions(app, token).stream()
                 .map(session -> session.get("id").asString())
                 .toList();
     }
 
-    private static String currentId(Fixture app, String token) {
+    private static String currentId(TestApp app, String token) {
         return sessions(app, token).stream()
                 .filter(session -> session.get("current").asBoolean())
                 .map(session -> session.get("id").asString())
                 .collect(Collectors.joining());
     }
 
-    private static String login(Fixture app, String name, String... headers) {
-        return app.send("POST", "/api/auth/login", Fixture.credentials(name, Fixture.PASSWORD), headers)
+    private static String login(TestApp app, String name, String... headers) {
+        return app.send("POST", "/api/auth/login", TestApp.credentials(name, TestApp.PASSWORD), headers)
                 .field("token");
     }
 
     @Test
     void a_login_begins_a_session_that_tells_when_and_from_where() {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         app.register(name);
         String token = login(app, name, "User-Agent", "curl/8.14.1");
         JsonNode session = sessions(app, token).getFirst();
@@ -68,7 +71,7 @@ class SessionsTest extends BothStorages {
 
     @Test
     void the_newest_is_first_and_each_sees_itself_as_current() {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         app.register(name);
         List<String> tokens = new ArrayList<>();
         List<String> oldestFirst = new ArrayList<>();
@@ -109,7 +112,7 @@ class SessionsTest extends BothStorages {
 
     @Test
     void an_id_is_no_way_to_a_token() {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         String token = app.newToken(name);
         String id = currentId(app, token);
         assertEquals(401, app.get("/api/auth/verify", id).status());
@@ -121,7 +124,7 @@ class SessionsTest extends BothStorages {
 
     @Test
     void the_index_is_stored_as_documented() {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         String token = app.newToken(name);
         var index = app.redis().hgetall("sessions:" + name);
         assertEquals(Set.of(app.key(token).substring("tokens:".length())), index.keySet());
@@ -143,7 +146,7 @@ class SessionsTest extends BothStorages {
 
     @Test
     void one_session_ends_and_the_others_go_on() {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         String first = app.newToken(name);
         String second = login(app, name);
         String id = currentId(app, first);
@@ -171,7 +174,7 @@ class SessionsTest extends BothStorages {
 
     @Test
     void log_out_everywhere_ends_every_session_the_callers_too() {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         app.register(name);
         List<String> tokens = List.of(login(app, name), login(app, name), login(app, name));
         String bystander = app.newToken();
@@ -183,13 +186,13 @@ class SessionsTest extends BothStorages {
         assertEquals(List.of(), app.liveKeys(name));
         assertEquals(0, app.redis().exists("sessions:" + name));
         assertEquals(204, app.get("/api/auth/verify", bystander).status());
-        assertEquals(200, app.login(name, Fixture.PASSWORD).status());
+        assertEquals(200, app.login(name, TestApp.PASSWORD).status());
     }
 
     /** It has no entry in the index. */
     @Test
     void a_token_that_another_program_wrote_sees_the_sessions_and_ends_itself_with_them() {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         String token = app.newToken(name);
         String foreign = app.foreignToken(name);
         assertEquals("", currentId(app, foreign));
@@ -203,7 +206,7 @@ class SessionsTest extends BothStorages {
 
     @Test
     void a_logout_leaves_no_entry() {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         String token = app.newToken(name);
         app.send("POST", "/api/auth/logout", token, "");
         assertEquals(0, app.redis().exists("sessions:" + name));
@@ -211,7 +214,7 @@ class SessionsTest extends BothStorages {
 
     @Test
     void an_entry_that_has_outlived_its_token_is_not_listed_and_goes() {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         String dead = app.newToken(name);
         String token = login(app, name);
         app.redis().del(app.key(dead));
@@ -221,8 +224,8 @@ class SessionsTest extends BothStorages {
 
     @Test
     void one_session_too_many_ends_the_oldest() throws Exception {
-        try (var capped = Fixture.start("TOKEN_STORAGE", storage, "MAX_SESSIONS_PER_USER", "3")) {
-            String name = Fixture.newName();
+        try (var capped = TestApp.start("TOKEN_STORAGE", storage, "MAX_SESSIONS_PER_USER", "3")) {
+            String name = TestApp.newName();
             String first = capped.newToken(name);
             String second = login(capped, name);
             String third = login(capped, name);
@@ -243,10 +246,10 @@ class SessionsTest extends BothStorages {
 
     @Test
     void the_cap_on_sessions_holds_against_many_logins_at_once() throws Exception {
-        try (var capped = Fixture.start("TOKEN_STORAGE", storage, "MAX_SESSIONS_PER_USER", "3")) {
-            String name = Fixture.newName();
+        try (var capped = TestApp.start("TOKEN_STORAGE", storage, "MAX_SESSIONS_PER_USER", "3")) {
+            String name = TestApp.newName();
             capped.register(name);
-            var answers = Fixture.concurrently(12, () -> capped.login(name, Fixture.PASSWORD));
+            var answers = TestApp.concurrently(12, () -> capped.login(name, TestApp.PASSWORD));
             assertTrue(answers.stream().allMatch(answer -> answer.status() == 200));
             int live = capped.liveKeys(name).size();
             assertTrue(live >= 1 && live <= 3, "live: " + live);
@@ -256,8 +259,8 @@ class SessionsTest extends BothStorages {
 
     @Test
     void entries_whose_tokens_have_expired_make_room_first() throws Exception {
-        try (var capped = Fixture.start("TOKEN_STORAGE", storage, "MAX_SESSIONS_PER_USER", "2")) {
-            String name = Fixture.newName();
+        try (var capped = TestApp.start("TOKEN_STORAGE", storage, "MAX_SESSIONS_PER_USER", "2")) {
+            String name = TestApp.newName();
             String live = capped.newToken(name);
             capped.redis()
                     .hset(
@@ -273,9 +276,9 @@ class SessionsTest extends BothStorages {
 
     @Test
     void a_user_agent_is_cut_and_freed_of_control_characters() throws Exception {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         app.register(name);
-        String body = Fixture.credentials(name, Fixture.PASSWORD);
+        String body = TestApp.credentials(name, TestApp.PASSWORD);
         String raw = new RawClient(app.port())
                 .exchange(
                         "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
@@ -312,8 +315,8 @@ class SessionsTest extends BothStorages {
             })
     void the_address_is_the_one_that_the_outermost_trusted_proxy_saw(String hops, String forwarded, String address)
             throws Exception {
-        try (var proxied = Fixture.start("TOKEN_STORAGE", storage, "TRUSTED_PROXY_HOPS", hops)) {
-            String name = Fixture.newName();
+        try (var proxied = TestApp.start("TOKEN_STORAGE", storage, "TRUSTED_PROXY_HOPS", hops)) {
+            String name = TestApp.newName();
             proxied.register(name);
             String token = login(proxied, name, "X-Forwarded-For", forwarded);
             assertEquals(
@@ -324,8 +327,8 @@ class SessionsTest extends BothStorages {
     @Test
     void a_change_of_the_storage_ends_tokens_but_the_sessions_can_still_be_seen_and_ended() throws Exception {
         try (var other =
-                Fixture.startOn(Topology.of(redis), "TOKEN_STORAGE", storage.equals("plain") ? "hashed" : "plain")) {
-            String name = Fixture.newName();
+                TestApp.startOn(Topology.of(redis), "TOKEN_STORAGE", storage.equals("plain") ? "hashed" : "plain")) {
+            String name = TestApp.newName();
             String before = app.newToken(name);
             String id = currentId(app, before);
             assertEquals(401, other.get("/api/auth/verify", before).status());

@@ -3,6 +3,8 @@ package dev.latchkey;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.latchkey.testing.EmbeddedRedis;
+import dev.latchkey.testing.TestApp;
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.codec.ByteArrayCodec;
 import java.nio.charset.StandardCharsets;
@@ -23,22 +25,22 @@ class StoredDataTest {
     private static EmbeddedRedis redis;
 
     @AutoClose
-    private static Fixture app;
+    private static TestApp app;
 
-    private final String name = Fixture.newName();
+    private final String name = TestApp.newName();
     private String token = "";
     private String other = "";
 
     @BeforeAll
     static void start() throws Exception {
         redis = EmbeddedRedis.start();
-        app = Fixture.startOn(redis.url());
+        app = TestApp.startOn(redis.url());
     }
 
     @BeforeEach
     void newUser() {
         token = app.newToken(name);
-        other = app.login(name, Fixture.PASSWORD).field("token");
+        other = app.login(name, TestApp.PASSWORD).field("token");
     }
 
     private static int status(String method, String path, String token, String body) {
@@ -50,7 +52,7 @@ class StoredDataTest {
     }
 
     private static String passwordChange() {
-        return "{\"currentPassword\":\"" + Fixture.PASSWORD + "\",\"newPassword\":\"" + NEXT + "\"}";
+        return "{\"currentPassword\":\"" + TestApp.PASSWORD + "\",\"newPassword\":\"" + NEXT + "\"}";
     }
 
     private static void setRaw(String key, String field, byte[] value) {
@@ -111,7 +113,7 @@ class StoredDataTest {
         assertEquals(204, status("POST", "/api/auth/logout", other, ""));
         assertEquals(401, verify(other));
         spoil.accept(key);
-        assertEquals(200, app.login(name, Fixture.PASSWORD).status());
+        assertEquals(200, app.login(name, TestApp.PASSWORD).status());
         spoil.accept(key);
         assertEquals(200, app.get("/api/auth/sessions", token).status());
         spoil.accept(key);
@@ -130,9 +132,9 @@ class StoredDataTest {
         String key = "users:" + name;
         String json = app.redis().get(key).replace("}", ",\"note\":\"#\"}");
         setRaw(key, "", json.replace('#', '\u00ff').getBytes(StandardCharsets.ISO_8859_1));
-        assertEquals(200, app.login(name, Fixture.PASSWORD).status());
+        assertEquals(200, app.login(name, TestApp.PASSWORD).status());
         assertEquals(503, status("PUT", "/api/auth/password", token, passwordChange()));
-        assertEquals(503, status("DELETE", "/api/auth/account", token, "{\"password\":\"" + Fixture.PASSWORD + "\"}"));
+        assertEquals(503, status("DELETE", "/api/auth/account", token, "{\"password\":\"" + TestApp.PASSWORD + "\"}"));
     }
 
     @Test
@@ -140,8 +142,8 @@ class StoredDataTest {
         String key = "users:" + name;
         String json = app.redis().get(key).replace("}", ",\"note\":\"#\"}");
         setRaw(key, "", json.replace('#', '\u00ff').getBytes(StandardCharsets.ISO_8859_1));
-        try (var stronger = Fixture.startOn(redis.url(), "PBKDF2_ITERATIONS", "100000")) {
-            assertEquals(200, stronger.login(name, Fixture.PASSWORD).status());
+        try (var stronger = TestApp.startOn(redis.url(), "PBKDF2_ITERATIONS", "100000")) {
+            assertEquals(200, stronger.login(name, TestApp.PASSWORD).status());
         }
     }
 
@@ -214,17 +216,17 @@ class StoredDataTest {
     @Test
     void a_password_that_differs_by_trailing_nuls_does_not_log_in() {
         for (String nuls : List.of("\0", "\0\0\0")) {
-            assertEquals(401, app.login(name, Fixture.PASSWORD + nuls).status());
+            assertEquals(401, app.login(name, TestApp.PASSWORD + nuls).status());
         }
         assertEquals(
                 400,
-                app.send("POST", "/api/auth/register", Fixture.credentials(Fixture.newName(), "\0".repeat(8)))
+                app.send("POST", "/api/auth/register", TestApp.credentials(TestApp.newName(), "\0".repeat(8)))
                         .status());
     }
 
     @Test
     void a_refresh_of_a_user_who_does_not_exist_is_401() {
-        String foreign = app.foreignToken(Fixture.newName());
+        String foreign = app.foreignToken(TestApp.newName());
         assertEquals(401, status("POST", "/api/auth/refresh", foreign, ""));
         assertEquals(204, verify(foreign), "another service may have users of its own");
     }

@@ -4,6 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.latchkey.testing.Load;
+import dev.latchkey.testing.RedisAdmin;
+import dev.latchkey.testing.TestApp;
+import dev.latchkey.testing.TestClient;
+import dev.latchkey.testing.TestRedis;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -27,11 +32,11 @@ class ThrottleTest {
     private static final int WINDOW_SECONDS = 900;
 
     @AutoClose
-    private static Fixture app;
+    private static TestApp app;
 
     @BeforeAll
     static void start() throws Exception {
-        app = Fixture.start("LOGIN_THROTTLE", "true", "TRUSTED_PROXY_HOPS", "1");
+        app = TestApp.start("LOGIN_THROTTLE", "true", "TRUSTED_PROXY_HOPS", "1");
     }
 
     private final String address = newAddress();
@@ -42,15 +47,15 @@ class ThrottleTest {
     }
 
     private static TestClient.Answer login(String from, String name, String password) {
-        return app.send("POST", "/api/auth/login", Fixture.credentials(name, password), "X-Forwarded-For", from);
+        return app.send("POST", "/api/auth/login", TestApp.credentials(name, password), "X-Forwarded-For", from);
     }
 
     private String registered() {
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         app.send(
                 "POST",
                 "/api/auth/register",
-                Fixture.credentials(name, Fixture.PASSWORD),
+                TestApp.credentials(name, TestApp.PASSWORD),
                 "X-Forwarded-For",
                 newAddress());
         return name;
@@ -82,18 +87,18 @@ class ThrottleTest {
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void ten_wrong_passwords_for_a_name_from_an_address_are_the_most_whether_it_exists_or_not(boolean exists) {
-        String name = exists ? registered() : Fixture.newName();
+        String name = exists ? registered() : TestApp.newName();
         for (int i = 0; i < PER_NAME; i++) {
             String anyCase = i % 2 == 0 ? name : name.toUpperCase(Locale.ROOT);
             assertEquals(401, login(address, anyCase, "wrong password").status());
         }
         assertThrottled(login(address, name, "wrong password"), key(address));
-        assertThrottled(login(address, name, Fixture.PASSWORD), key(address));
+        assertThrottled(login(address, name, TestApp.PASSWORD), key(address));
         assertEquals(
                 exists ? 200 : 401,
-                login(newAddress(), name, Fixture.PASSWORD).status(),
+                login(newAddress(), name, TestApp.PASSWORD).status(),
                 "nobody is locked out by a stranger");
-        assertEquals(401, login(address, Fixture.newName(), "wrong password").status(), "other names are free");
+        assertEquals(401, login(address, TestApp.newName(), "wrong password").status(), "other names are free");
     }
 
     @Test
@@ -103,7 +108,7 @@ class ThrottleTest {
             login(address, name, "wrong password");
         }
         app.redis().pexpire(key(address), 0);
-        assertEquals(200, login(address, name, Fixture.PASSWORD).status());
+        assertEquals(200, login(address, name, TestApp.PASSWORD).status());
     }
 
     @Test
@@ -113,7 +118,7 @@ class ThrottleTest {
             for (int i = 0; i < PER_NAME - 1; i++) {
                 assertEquals(401, login(address, name, "wrong password").status());
             }
-            assertEquals(200, login(address, name, Fixture.PASSWORD).status());
+            assertEquals(200, login(address, name, TestApp.PASSWORD).status());
         }
     }
 
@@ -121,7 +126,7 @@ class ThrottleTest {
     @Test
     void of_many_attempts_at_once_no_more_get_through() throws Exception {
         String name = registered();
-        var statuses = Fixture.concurrently(
+        var statuses = TestApp.concurrently(
                 40, () -> login(address, name, "wrong password").status());
         long tried = statuses.stream().filter(status -> status == 401).count();
         assertTrue(tried <= PER_NAME, tried + " were tried");
@@ -133,8 +138,8 @@ class ThrottleTest {
         charge(address, PER_ADDRESS - 1);
         app.redis().expire(key(address), 77);
         String name = registered();
-        assertEquals(401, login(address, Fixture.newName(), "wrong password").status());
-        var answer = login(address, name, Fixture.PASSWORD);
+        assertEquals(401, login(address, TestApp.newName(), "wrong password").status());
+        var answer = login(address, name, TestApp.PASSWORD);
         assertThrottled(answer, key(address));
         assertTrue(Integer.parseInt(answer.header("Retry-After")) <= 77);
         assertEquals(2, app.redis().hlen(key(address)), "it adds no names any more");
@@ -143,7 +148,7 @@ class ThrottleTest {
     @Test
     void what_hashes_is_limited_by_address_and_what_does_not_is_not() {
         String name = registered();
-        String token = login(newAddress(), name, Fixture.PASSWORD).field("token");
+        String token = login(newAddress(), name, TestApp.PASSWORD).field("token");
         charge(address, PER_ADDRESS);
         String[] headers = {"Authorization", "Bearer " + token, "X-Forwarded-For", address};
         String key = key(address);
@@ -151,30 +156,30 @@ class ThrottleTest {
                 app.send(
                         "POST",
                         "/api/auth/register",
-                        Fixture.credentials(Fixture.newName(), Fixture.PASSWORD),
+                        TestApp.credentials(TestApp.newName(), TestApp.PASSWORD),
                         headers),
                 key);
         assertThrottled(
                 app.send(
                         "PUT",
                         "/api/auth/password",
-                        "{\"currentPassword\":\"" + Fixture.PASSWORD + "\",\"newPassword\":\"a better password\"}",
+                        "{\"currentPassword\":\"" + TestApp.PASSWORD + "\",\"newPassword\":\"a better password\"}",
                         headers),
                 key);
         assertThrottled(
-                app.send("DELETE", "/api/auth/account", "{\"password\":\"" + Fixture.PASSWORD + "\"}", headers), key);
+                app.send("DELETE", "/api/auth/account", "{\"password\":\"" + TestApp.PASSWORD + "\"}", headers), key);
         assertEquals(204, app.send("GET", "/api/auth/verify", "", headers).status(), "live tokens are not touched");
         assertEquals(200, app.send("GET", "/api/todos", "", headers).status());
         assertEquals(200, app.send("POST", "/api/auth/refresh", "", headers).status());
-        assertEquals(200, login(newAddress(), name, Fixture.PASSWORD).status(), "nothing was changed");
+        assertEquals(200, login(newAddress(), name, TestApp.PASSWORD).status(), "nothing was changed");
     }
 
     @Test
     void each_route_that_hashes_is_charged() {
-        String name = Fixture.newName();
-        app.send("POST", "/api/auth/register", Fixture.credentials(name, Fixture.PASSWORD), "X-Forwarded-For", address);
+        String name = TestApp.newName();
+        app.send("POST", "/api/auth/register", TestApp.credentials(name, TestApp.PASSWORD), "X-Forwarded-For", address);
         assertEquals("1", count(address));
-        String token = login(address, name, Fixture.PASSWORD).field("token");
+        String token = login(address, name, TestApp.PASSWORD).field("token");
         assertEquals("1", count(address), "a correct login gives its count back");
         String[] headers = {"Authorization", "Bearer " + token, "X-Forwarded-For", address};
         app.send(
@@ -198,10 +203,10 @@ class ThrottleTest {
             assertEquals(
                     401, login(prefix + i + ":0:0:1", name, "wrong password").status());
         }
-        assertEquals(429, login(prefix + "f:e:d:c", name, Fixture.PASSWORD).status());
+        assertEquals(429, login(prefix + "f:e:d:c", name, TestApp.PASSWORD).status());
         assertEquals(
                 200,
-                login(prefix.replace(":7:", ":8:") + "0:0:0:1", name, Fixture.PASSWORD)
+                login(prefix.replace(":7:", ":8:") + "0:0:0:1", name, TestApp.PASSWORD)
                         .status());
     }
 
@@ -214,14 +219,14 @@ class ThrottleTest {
         for (int i = 0; i < PER_NAME_AND_SITE; i++) {
             assertEquals(401, login(prefix + i + "::1", name, "wrong password").status());
         }
-        assertThrottled(login(prefix + "ffff::1", name, Fixture.PASSWORD), key(prefix + ":/48"));
+        assertThrottled(login(prefix + "ffff::1", name, TestApp.PASSWORD), key(prefix + ":/48"));
         assertEquals(
                 401,
-                login(prefix + "ffff::1", Fixture.newName(), "wrong password").status());
+                login(prefix + "ffff::1", TestApp.newName(), "wrong password").status());
         charge(prefix + ":/48", PER_SITE);
         assertEquals(
                 429,
-                login(prefix + "fffe::1", Fixture.newName(), "wrong password").status());
+                login(prefix + "fffe::1", TestApp.newName(), "wrong password").status());
     }
 
     @Test
@@ -230,7 +235,7 @@ class ThrottleTest {
                 "2001:db8:" + Integer.toHexString(ThreadLocalRandom.current().nextInt(0x1000, 0xffff)) + ":";
         charge(prefix + "1::/64", PER_ADDRESS);
         assertEquals(
-                429, login(prefix + "1::1", Fixture.newName(), "wrong password").status());
+                429, login(prefix + "1::1", TestApp.newName(), "wrong password").status());
         assertEquals(0, app.redis().exists(key(prefix + ":/48")));
     }
 
@@ -239,7 +244,7 @@ class ThrottleTest {
     void correct_logins_never_reach_a_limit() {
         String name = registered();
         for (int i = 0; i < PER_ADDRESS + 5; i++) {
-            assertEquals(200, login(address, name, Fixture.PASSWORD).status());
+            assertEquals(200, login(address, name, TestApp.PASSWORD).status());
         }
         assertEquals("0", count(address));
     }
@@ -248,7 +253,7 @@ class ThrottleTest {
     @ValueSource(strings = {"PUT /api/auth/password", "DELETE /api/auth/account"})
     void a_stolen_token_does_not_help_to_guess_the_password(String route) {
         String name = registered();
-        String token = login(newAddress(), name, Fixture.PASSWORD).field("token");
+        String token = login(newAddress(), name, TestApp.PASSWORD).field("token");
         String[] parts = route.split(" ", -1);
         String body = parts[0].equals("PUT")
                 ? "{\"currentPassword\":\"wrong password\",\"newPassword\":\"another guess\"}"
@@ -262,7 +267,7 @@ class ThrottleTest {
         assertThrottled(
                 app.send(parts[0], parts[1], body, "Authorization", "Bearer " + token, "X-Forwarded-For", address),
                 key(address));
-        assertEquals(429, login(address, name, Fixture.PASSWORD).status(), "a login counts alike");
+        assertEquals(429, login(address, name, TestApp.PASSWORD).status(), "a login counts alike");
         String alarm = app.redis().keys("throttle:name:*").stream()
                 .filter(key -> app.redis().hget(key, "all").equals(Integer.toString(PER_NAME / guesses)))
                 .findFirst()
@@ -275,18 +280,18 @@ class ThrottleTest {
     void a_count_is_never_given_back_to_a_later_window() throws Exception {
         String name = registered();
         try (var redis = new RedisAdmin(TestRedis.url(), false);
-                var costly = Fixture.start(
+                var costly = TestApp.start(
                         "LOGIN_THROTTLE", "true", "TRUSTED_PROXY_HOPS", "1", "PBKDF2_ITERATIONS", "1000000")) {
             var running = new FutureTask<>(() -> costly.send(
                     "POST",
                     "/api/auth/login",
-                    Fixture.credentials(name, Fixture.PASSWORD),
+                    TestApp.credentials(name, TestApp.PASSWORD),
                     "X-Forwarded-For",
                     address));
             Thread.startVirtualThread(running);
             Load.await(() -> count(address) != null);
             redis.commands().del(key(address));
-            login(address, Fixture.newName(), "wrong password");
+            login(address, TestApp.newName(), "wrong password");
             assertEquals(200, running.get().status());
             assertEquals("1", count(address));
         }
@@ -296,7 +301,7 @@ class ThrottleTest {
     void a_counter_without_an_end_gets_one() {
         String key = key(address);
         charge(address, 5);
-        login(address, Fixture.newName(), "wrong password");
+        login(address, TestApp.newName(), "wrong password");
         long rest = app.redis().ttl(key);
         assertTrue(rest > 0 && rest <= WINDOW_SECONDS, "rest " + rest);
     }
@@ -314,15 +319,15 @@ class ThrottleTest {
     @Test
     void a_login_that_waited_too_long_for_its_hash_is_not_charged() throws Exception {
         try (var costly =
-                Fixture.start("LOGIN_THROTTLE", "true", "TRUSTED_PROXY_HOPS", "1", "PBKDF2_ITERATIONS", "5000000")) {
+                TestApp.start("LOGIN_THROTTLE", "true", "TRUSTED_PROXY_HOPS", "1", "PBKDF2_ITERATIONS", "5000000")) {
             int flood = Runtime.getRuntime().availableProcessors() * 8 + 16;
             var turn = new AtomicInteger();
-            List<Integer> statuses = Fixture.concurrently(flood, () -> {
-                String name = Fixture.newName() + turn.incrementAndGet();
+            List<Integer> statuses = TestApp.concurrently(flood, () -> {
+                String name = TestApp.newName() + turn.incrementAndGet();
                 return costly.send(
                                 "POST",
                                 "/api/auth/login",
-                                Fixture.credentials(name, "wrong password"),
+                                TestApp.credentials(name, "wrong password"),
                                 "X-Forwarded-For",
                                 address)
                         .status();
@@ -339,13 +344,13 @@ class ThrottleTest {
 
     @Test
     void it_can_be_switched_off() throws Exception {
-        try (var open = Fixture.start("LOGIN_THROTTLE", "false", "TRUSTED_PROXY_HOPS", "1")) {
-            String name = Fixture.newName();
+        try (var open = TestApp.start("LOGIN_THROTTLE", "false", "TRUSTED_PROXY_HOPS", "1")) {
+            String name = TestApp.newName();
             for (int i = 0; i < PER_ADDRESS + 1; i++) {
                 var answer = open.send(
                         "POST",
                         "/api/auth/login",
-                        Fixture.credentials(name, "wrong password"),
+                        TestApp.credentials(name, "wrong password"),
                         "X-Forwarded-For",
                         address);
                 assertEquals(401, answer.status());
@@ -358,7 +363,7 @@ class ThrottleTest {
     void an_unknown_name_is_answered_as_a_wrong_password_to_the_byte() {
         String known = registered();
         var wrong = login(address, known, "wrong password");
-        var unknown = login(address, Fixture.newName(), "wrong password");
+        var unknown = login(address, TestApp.newName(), "wrong password");
         assertEquals(wrong.status(), unknown.status());
         assertEquals(wrong.text(), unknown.text());
         assertEquals(comparable(wrong), comparable(unknown));
@@ -367,7 +372,7 @@ class ThrottleTest {
                 .mapToObj(_ -> login(address, known, "wrong password"))
                 .toList();
         var throttledKnown = others.getLast();
-        String name = Fixture.newName();
+        String name = TestApp.newName();
         for (int i = 0; i < PER_NAME; i++) {
             login(address, name, "wrong password");
         }

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.latchkey.testing.TestApp;
+import dev.latchkey.testing.TestClient;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,19 +18,19 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class TodoTest {
     @AutoClose
-    private static Fixture app;
+    private static TestApp app;
 
     private String name;
     private String token;
 
     @BeforeAll
     static void start() throws Exception {
-        app = Fixture.start();
+        app = TestApp.start();
     }
 
     @BeforeEach
     void newUser() {
-        name = Fixture.newName();
+        name = TestApp.newName();
         token = app.foreignToken(name);
     }
 
@@ -42,8 +44,8 @@ class TodoTest {
 
     @Test
     void todos_may_take_so_many_bytes_as_stored_and_no_change_gets_around_that() throws Exception {
-        try (var small = Fixture.start("MAX_TODO_BYTES_PER_USER", "4096")) {
-            String owner = Fixture.newName();
+        try (var small = TestApp.start("MAX_TODO_BYTES_PER_USER", "4096")) {
+            String owner = TestApp.newName();
             String own = small.foreignToken(owner);
             String id =
                     small.send("POST", "/api/todos", own, "{\"name\":\"x\"}").field("id");

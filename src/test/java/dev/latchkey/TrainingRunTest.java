@@ -3,6 +3,9 @@ package dev.latchkey;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.latchkey.testing.TestApp;
+import dev.latchkey.testing.TestClient;
+import dev.latchkey.testing.TrainingRun;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -14,7 +17,7 @@ class TrainingRunTest {
     @Test
     void it_uses_every_route_of_the_readme() throws Exception {
         List<String> used = new ArrayList<>();
-        try (var app = Fixture.start();
+        try (var app = TestApp.start();
                 var client = new TestClient(app.port()) {
                     @Override
                     public Answer send(String method, String path, String body, String... headers) {

@@ -13,17 +13,18 @@ import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * Runs each request on a virtual thread, and limits how many are arriving at the same time: those whose request line and
- * headers are not complete yet, or too large. The JDK's server reads them by itself, and what it allows takes 1.3 MB each.
+ * Runs each request on a virtual thread, and limits how many requests are arriving at the same time. A request is arriving
+ * until its request line and headers are complete and known not to be too large. The JDK's server reads them before any code
+ * of ours runs, and one request can take 1.3 MB of heap.
  *
- * <p>Clients that are slow on purpose must not keep others out (slowloris). So if the limit is reached, the newest arrival
- * takes the place of the oldest one that waits for its client.
+ * <p>Deliberately slow clients must not keep others out (slowloris). If the limit is reached, the newest request therefore takes
+ * the place of the oldest request that waits for its client.
  */
 final class ArrivalGate implements Executor, AutoCloseable {
     private static final int RETRY_MILLIS = 5;
 
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
-    private final Map<Thread, Boolean> arriving = new ConcurrentHashMap<>(); // a set, with a value that stays the same
+    private final Map<Thread, Boolean> arriving = new ConcurrentHashMap<>(); // a set
     private final int limit; // at least 2
     private final Semaphore permits;
     private final Lock queue = new ReentrantLock();
@@ -41,7 +42,7 @@ final class ArrivalGate implements Executor, AutoCloseable {
                     acquireSlowly();
                 }
             } catch (InterruptedException _) {
-                return; // the server has been stopped, and all connections are closed
+                return; // the server is stopped, and has closed all connections
             }
             arriving.put(Thread.currentThread(), true);
             try {
@@ -52,7 +53,7 @@ final class ArrivalGate implements Executor, AutoCloseable {
         });
     }
 
-    // one at a time: thousands of threads that look now and then would take all of the CPU
+    // One thread at a time, because thousands of polling threads would use all of the CPU.
     private void acquireSlowly() throws InterruptedException {
         queue.lockInterruptibly();
         try {
@@ -64,25 +65,25 @@ final class ArrivalGate implements Executor, AutoCloseable {
         }
     }
 
-    // A thread that waits has not received all of its bytes. If few of them do, the others are about to leave, and
-    // there is no need to cut one off.
+    // A waiting thread has not received all bytes of its request. If only few threads wait, the others are about to
+    // finish, and no request needs to be cut off.
     private void cutOffOldest() {
         List<Thread> waiting = arriving.keySet().stream()
                 .filter(thread -> thread.getState() == Thread.State.WAITING)
-                .sorted(Comparator.comparingLong(Thread::threadId)) // in the order of their start
+                .sorted(Comparator.comparingLong(Thread::threadId)) // oldest first
                 .toList();
         if (waiting.size() >= limit / 2) {
             arriving.computeIfPresent(waiting.getFirst(), (thread, value) -> {
-                thread.interrupt(); // closes the channel; not after arrived(), which waits for this to return
+                thread.interrupt(); // closes the channel; never after arrived(), which waits for this call
                 return value;
             });
         }
     }
 
-    /** Ends the arrival of the current thread's request: its request line and headers are complete, and not too large. */
+    /** Must be called when the request of the current thread is complete up to its headers, and these are not too large. */
     void arrived() {
         if (arriving.remove(Thread.currentThread()) != null) {
-            var _ = Thread.interrupted(); // cut off a moment too late
+            var _ = Thread.interrupted(); // it was cut off just now, but has arrived
             permits.release();
         }
     }

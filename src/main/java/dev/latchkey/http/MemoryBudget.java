@@ -2,30 +2,24 @@ package dev.latchkey.http;
 
 import java.util.concurrent.Semaphore;
 
-/** A share of the heap for what only some requests need much of. Those that do not fit are refused, not queued. */
+/** A share of the heap for requests that need much of it. Requests that do not fit are refused instead of queued. */
 final class MemoryBudget {
-    private static final int UNIT = 1024; // bytes: a semaphore counts to 2^31
+    private static final int UNIT = 1024; // bytes per permit, because a semaphore has at most 2^31 permits
 
-    private final Semaphore units;
+    private final Semaphore permits;
 
-    /** @param bytes all that may be taken at the same time */
+    /** @param bytes that may be in use at the same time */
     MemoryBudget(long bytes) {
-        units = new Semaphore((int) Math.min(Integer.MAX_VALUE, bytes / UNIT));
+        permits = new Semaphore((int) Math.min(Integer.MAX_VALUE, bytes / UNIT));
     }
 
-    /** Takes {@code bytes} if that many are left, and reports whether it did. */
+    /** Takes {@code bytes} if they are available, and reports whether it did so. */
     boolean tryAcquire(int bytes) {
-        return units.tryAcquire(units(bytes));
+        return permits.tryAcquire(Math.ceilDiv(bytes, UNIT));
     }
 
-    /** Gives back what {@link #tryAcquire} took, or nothing if it is 0. */
+    /** Gives back what {@link #tryAcquire} took. */
     void release(int bytes) {
-        if (bytes > 0) {
-            units.release(units(bytes));
-        }
-    }
-
-    private static int units(int bytes) {
-        return Math.ceilDiv(bytes, UNIT);
+        permits.release(Math.ceilDiv(bytes, UNIT));
     }
 }

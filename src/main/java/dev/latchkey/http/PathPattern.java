@@ -4,28 +4,29 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A path such as {@code /api/todos/{id}}, with at most one placeholder, as its last segment. It is compared with the raw
- * path, before any percent-decoding: the JDK's own contexts match by prefix and decode first, so that {@code
- * /api/auth/meX} or {@code /api%2Fauth} would reach a handler.
+ * A path such as {@code /api/todos/{id}}, with at most one placeholder, which is the last segment.
+ *
+ * <p>It is compared with the raw path, without percent-decoding. The JDK's own contexts match by prefix after decoding, so that
+ * {@code /api/auth/meX} or {@code /api%2Fauth} would reach a handler.
  */
 public record PathPattern(String text) {
-    // unreserved characters only (RFC 3986 §2.3): no escape, no slash, no dot segment ever counts as an identifier
+    // Unreserved characters only (RFC 3986 §2.3), so that escapes, slashes and dot segments never match.
     private static final Pattern PARAMETER = Pattern.compile("[A-Za-z0-9_-]{1,128}");
 
     public PathPattern {
         int brace = text.indexOf('{');
-        boolean lastSegment = brace == text.lastIndexOf('/') + 1 && text.endsWith("}");
-        if (!text.startsWith("/") || (brace >= 0 && !lastSegment)) {
+        boolean isLastSegment = brace == text.lastIndexOf('/') + 1 && text.endsWith("}");
+        if (!text.startsWith("/") || (brace >= 0 && !isLastSegment)) {
             throw new IllegalArgumentException("not a path pattern: " + text);
         }
     }
 
-    /** Whether it is to be compared as a whole. */
+    /** Reports whether the pattern has no placeholder. */
     boolean isExact() {
         return !text.endsWith("}");
     }
 
-    /** The placeholder's value in {@code rawPath}; null where the path is not of this pattern. */
+    /** Returns the value of the placeholder in {@code rawPath}, or null if the path does not match. */
     @Nullable
     String match(String rawPath) {
         int prefix = text.indexOf('{');

@@ -3,7 +3,7 @@ package dev.latchkey.http;
 import java.util.List;
 import java.util.Map;
 
-/** An answer other than success (RFC 9457), thrown by whoever finds the reason. Its detail is sent to the client. */
+/** An error response (RFC 9457). Its detail is sent to the client. */
 public final class Problem extends RuntimeException {
     private static final long serialVersionUID = 1;
     private static final Map<Integer, String> TITLES = Map.ofEntries(
@@ -23,21 +23,21 @@ public final class Problem extends RuntimeException {
 
     private final transient Response response;
 
-    /** One fault of one field of a body or query. */
-    public record Fault(String field, String detail) {}
+    /** An error in one field of a body or query. */
+    public record FieldError(String field, String detail) {}
 
-    // a "type" of its own would promise a page that explains it: the status and its title say all (RFC 9457 §4.2.1)
+    // A type other than about:blank would need a page that explains it. Status and title are enough (RFC 9457 §4.2.1).
     private record Body(String type, String title, int status, String detail) {}
 
-    private record FaultsBody(String type, String title, int status, String detail, List<Fault> errors) {}
+    private record ErrorsBody(String type, String title, int status, String detail, List<FieldError> errors) {}
 
     public Problem(int status, String detail) {
         this(detail, Response.json(status, new Body("about:blank", title(status), status, detail)));
     }
 
-    /** A 400 that names every fault of a body or query at once. */
-    public Problem(String detail, List<Fault> errors) {
-        this(detail, Response.json(400, new FaultsBody("about:blank", title(400), 400, detail, errors)));
+    /** Creates a 400 response that lists all errors of a body or query. */
+    public Problem(String detail, List<FieldError> errors) {
+        this(detail, Response.json(400, new ErrorsBody("about:blank", title(400), 400, detail, errors)));
     }
 
     private Problem(String detail, Response response) {
@@ -45,18 +45,18 @@ public final class Problem extends RuntimeException {
         this.response = response;
     }
 
-    /** A 503 for a request that may be repeated after a second. */
+    /** Returns a 503 response that asks the client to retry after one second. */
     public static Problem unavailable(String detail) {
-        return new Problem(503, detail).with("Retry-After", "1");
+        return new Problem(503, detail).withHeader("Retry-After", "1");
     }
 
-    /** The same with one more header. */
-    public Problem with(String header, String value) {
-        return new Problem(String.valueOf(getMessage()), response.with(header, value));
+    /** Returns this problem with one more header. */
+    public Problem withHeader(String name, String value) {
+        return new Problem(String.valueOf(getMessage()), response.withHeader(name, value));
     }
 
     Response response() {
-        return response.with("Content-Type", "application/problem+json");
+        return response.withHeader("Content-Type", "application/problem+json");
     }
 
     private static String title(int status) {

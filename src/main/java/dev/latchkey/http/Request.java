@@ -1,6 +1,7 @@
 package dev.latchkey.http;
 
 import com.sun.net.httpserver.HttpExchange;
+import dev.latchkey.tokens.ClientInfo;
 import java.io.IOException;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
@@ -9,37 +10,50 @@ import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
-/** What a handler may know of a request. */
+/** A request as handlers see it. */
 public final class Request {
+    private static final List<String> JSON_TYPES =
+            List.of("application/json", "application/json;charset=utf-8", "application/json;charset=\"utf-8\"");
+
     private final HttpExchange exchange;
-    private final String parameter;
+    private final String pathParameter;
     private final int maxBodyBytes;
     private final int trustedProxyHops;
+    private @Nullable ClientInfo client;
 
-    Request(HttpExchange exchange, String parameter, int maxBodyBytes, int trustedProxyHops) {
+    Request(HttpExchange exchange, String pathParameter, int maxBodyBytes, int trustedProxyHops) {
         this.exchange = exchange;
-        this.parameter = parameter;
+        this.pathParameter = pathParameter;
         this.maxBodyBytes = maxBodyBytes;
         this.trustedProxyHops = trustedProxyHops;
     }
 
-    /** What the answer and the log have as the request's id. */
+    /** Returns the request id, which is also in the response and in the logs. */
     public String id() {
-        return exchange.getResponseHeaders().getFirst(ErrorFilter.REQUEST_ID);
+        return exchange.getResponseHeaders().getFirst(RequestHandler.REQUEST_ID);
     }
 
-    public Client client() {
-        return Client.of(exchange, trustedProxyHops);
+    /** Returns the client that sent the request. */
+    public ClientInfo client() {
+        ClientInfo known = client;
+        if (known == null) {
+            String userAgent = exchange.getRequestHeaders()
+                    .getOrDefault("User-Agent", List.of(""))
+                    .getFirst();
+            known = ClientInfo.of(ClientAddress.of(exchange, trustedProxyHops), userAgent);
+            client = known;
+        }
+        return known;
     }
 
-    /** The value of the path's placeholder; empty where the path has none. */
-    public String parameter() {
-        return parameter;
+    /** Returns the value of the path's placeholder, or an empty text if the path has none. */
+    public String pathParameter() {
+        return pathParameter;
     }
 
-    /** The query, percent-decoded; {@code +} is a space. */
-    public Fields query() {
-        var fields = new Fields("query");
+    /** Returns the query's fields, percent-decoded. A {@code +} is a space. */
+    public RequestFields query() {
+        var fields = new RequestFields("query");
         String query = exchange.getRequestURI().getRawQuery();
         for (String pair : query == null ? new String[0] : query.split("&")) {
             int equals = pair.indexOf('=');
@@ -53,51 +67,46 @@ public final class Request {
     }
 
     /**
-     * The body, a JSON object.
+     * Reads the request body, a JSON object.
      *
-     * @throws Problem 400 malformed, 413 longer than the limit, 415 not declared as plain JSON
-     * @throws IOException where the connection broke
+     * @throws Problem 400 if it is malformed, 413 if it is too large, 415 if it is not declared as plain JSON
+     * @throws IOException if the connection is lost
      */
-    public Fields json() throws IOException {
-        requireJson();
-        return Json.fields(RequestBody.of(exchange).limitedTo(maxBodyBytes));
-    }
-
-    private void requireJson() {
-        List<String> types = exchange.getRequestHeaders().getOrDefault("Content-Type", List.of());
-        String type =
-                types.size() == 1 ? types.getFirst().toLowerCase(Locale.ROOT).replace(" ", "") : "";
-        boolean json = List.of(
-                        "application/json", "application/json;charset=utf-8", "application/json;charset=\"utf-8\"")
-                .contains(type);
-        if (!json || exchange.getRequestHeaders().containsKey("Content-Encoding")) {
-            throw new Problem(415, "Send the body as Content-Type: application/json, with no Content-Encoding.")
-                    .with("Accept", "application/json");
+    public RequestFields json() throws IOException {
+        var headers = exchange.getRequestHeaders();
+        List<String> types = headers.getOrDefault("Content-Type", List.of());
+        boolean isJson = types.size() == 1
+                && JSON_TYPES.contains(types.getFirst().toLowerCase(Locale.ROOT).replace(" ", ""));
+        if (!isJson || headers.containsKey("Content-Encoding")) {
+            throw new Problem(415, "Send the body with Content-Type: application/json and without Content-Encoding.")
+                    .withHeader("Accept", "application/json");
         }
+        return RequestFields.readJson(RequestBody.of(exchange).limitedTo(maxBodyBytes));
     }
 
+    /** Reports whether the request has an {@code If-Match} header. */
     public boolean hasIfMatch() {
         return header("If-Match") != null;
     }
 
-    /** Whether {@code If-Match} is absent or names {@code etag}, a strong one (RFC 9110 §13.1.1). */
+    /** Reports whether {@code If-Match} is absent or matches the strong {@code etag} (RFC 9110 §13.1.1). */
     public boolean ifMatch(String etag) {
         String header = header("If-Match");
-        return header == null || names(header, etag);
+        return header == null || contains(header, etag);
     }
 
-    /** Whether {@code If-None-Match} names {@code etag}, weak or strong (RFC 9110 §13.1.2). */
+    /** Reports whether {@code If-None-Match} matches {@code etag}, weak or strong (RFC 9110 §13.1.2). */
     public boolean ifNoneMatch(String etag) {
         String header = header("If-None-Match");
-        return header != null && names(header.replace("W/", ""), etag);
+        return header != null && contains(header.replace("W/", ""), etag);
     }
 
-    private static boolean names(String header, String etag) {
+    private static boolean contains(String header, String etag) {
         return header.strip().equals("*")
                 || Arrays.stream(header.split(",")).map(String::strip).anyMatch(etag::equals);
     }
 
-    /** All lines of that name as one (RFC 9110 §5.3); null where there is none. */
+    // Several lines of one header are one list (RFC 9110 §5.3). Null if the header is absent.
     private @Nullable String header(String name) {
         List<String> lines = exchange.getRequestHeaders().get(name);
         return lines == null ? null : String.join(",", lines);

@@ -6,11 +6,11 @@ import java.io.InputStream;
 import java.util.function.IntConsumer;
 
 /**
- * The body of one request, which also knows whether all of it has been read. A response that is sent earlier must close the
- * connection: otherwise the JDK's server waits for the rest and takes the start of the next request for it.
+ * The body of a request, which knows whether it has been read completely. A response that is sent earlier must close the
+ * connection. Otherwise the JDK's server waits for the rest, and would read the start of the next request as part of it.
  *
- * <p>It is the stream that {@link HttpExchange#getRequestBody} returns, because the attributes of an exchange are shared by
- * all requests.
+ * <p>This object replaces the stream that {@link HttpExchange#getRequestBody} returns. It cannot be an attribute of the exchange,
+ * because attributes are shared by all requests.
  */
 final class RequestBody extends InputStream {
     private final InputStream in;
@@ -22,8 +22,8 @@ final class RequestBody extends InputStream {
 
     /**
      * @param contentLength in bytes; ignored if {@code chunked}
-     * @param beforeDrain is called with the status code once the response is on its way and what is left of the request body is
-     *     about to be discarded, which takes as long as the client likes
+     * @param beforeDrain receives the status code after the response is sent, and before the rest of the request body is
+     *     discarded. The client decides how long that takes.
      */
     private RequestBody(InputStream in, boolean chunked, long contentLength, IntConsumer beforeDrain) {
         this.in = in;
@@ -32,7 +32,7 @@ final class RequestBody extends InputStream {
         this.beforeDrain = beforeDrain;
     }
 
-    /** Replaces the body of the exchange, if it has one. */
+    /** Replaces the request body of the exchange, if it has one. */
     static void install(HttpExchange exchange, RequestHead head, IntConsumer beforeDrain) {
         if (head.isChunked() || head.contentLength() != null) {
             long length = head.contentLength() == null ? 0 : Long.parseLong(head.contentLength());
@@ -41,7 +41,7 @@ final class RequestBody extends InputStream {
         }
     }
 
-    /** Returns the body that {@link #install} has put in place, or an empty one. */
+    /** Returns the body that {@link #install} has installed, or an empty body. */
     static RequestBody of(HttpExchange exchange) {
         return exchange.getRequestBody() instanceof RequestBody body
                 ? body
@@ -49,9 +49,9 @@ final class RequestBody extends InputStream {
     }
 
     /**
-     * Returns this stream, limited to {@code max} bytes.
+     * Returns this stream, limited to {@code max} bytes. Reading more of it throws a 413 {@link Problem}.
      *
-     * @throws Problem 413 now if more bytes are declared, or from the returned stream when it has read more
+     * @throws Problem 413 if the request declares more bytes
      */
     InputStream limitedTo(int max) {
         limit = max;
@@ -61,7 +61,7 @@ final class RequestBody extends InputStream {
         return this;
     }
 
-    /** Discards what has already arrived, without waiting for more, and reports whether that was all. */
+    /** Discards the bytes that have already arrived, and reports whether the body is now read completely. */
     boolean isComplete() throws IOException {
         if (!chunked && unread > 0) {
             unread -= in.skip(Math.min(unread, in.available()));
@@ -101,13 +101,13 @@ final class RequestBody extends InputStream {
             if (e instanceof IOException io && !chunked) {
                 throw io;
             }
-            // from the JDK's parser: the latter for a chunk size near 2^31, the former for trailer fields
+            // The JDK's parser throws the latter for a chunk size near 2^31, and the former for trailer fields.
             throw new Problem(400, "The chunked encoding is malformed, or has trailer fields, which are not supported.")
-                    .with("Connection", "close");
+                    .withHeader("Connection", "close");
         }
     }
 
     private Problem tooLarge() {
-        return new Problem(413, "The request body may have " + limit + " bytes.");
+        return new Problem(413, "The request body is limited to " + limit + " bytes.");
     }
 }

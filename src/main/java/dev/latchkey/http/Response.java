@@ -1,16 +1,17 @@
 package dev.latchkey.http;
 
 import com.sun.net.httpserver.HttpExchange;
+import dev.latchkey.json.Json;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** A complete answer: a value until it is sent. */
+/** A complete response, which is a value until it is sent. */
 public final class Response {
     private static final byte[] EMPTY = {};
-    // the JDK's buffer for each connection grows to twice the longest write, and never shrinks
+    // The JDK's write buffer of a connection grows to twice the longest write, and never shrinks.
     private static final int SLICE_BYTES = 4096;
-    // a client that does not read its response keeps it in memory for as long as a response may take
+    // A client that does not read its response keeps it in memory until the timeout for responses.
     private static final MemoryBudget LARGE_BODIES =
             new MemoryBudget(Runtime.getRuntime().maxMemory() / 4);
 
@@ -34,13 +35,13 @@ public final class Response {
         return NO_CONTENT;
     }
 
-    /** 304, for a GET whose {@code If-None-Match} names the current {@code etag} (RFC 9110 §15.4.5). */
+    /** Returns a 304 for a GET whose {@code If-None-Match} matches {@code etag} (RFC 9110 §15.4.5). */
     public static Response notModified(String etag) {
         return new Response(304, Map.of("ETag", etag), EMPTY);
     }
 
-    /** The same with the header set, in place of one of that name. */
-    public Response with(String header, String value) {
+    /** Returns this response with a header, which replaces an earlier one of that name. */
+    public Response withHeader(String header, String value) {
         var changed = new LinkedHashMap<>(headers);
         changed.put(header, value);
         return new Response(status, changed, body);
@@ -55,7 +56,7 @@ public final class Response {
     }
 
     /**
-     * Sends this response, or a 503 if too many large ones are being sent.
+     * Sends this response, or a 503 if too many large responses are being sent.
      *
      * @throws IOException if the connection is lost
      */
@@ -87,11 +88,11 @@ public final class Response {
         }
         if (noBody) {
             if (status != 204 && status != 304) {
-                // the JDK sends no length of its own for HEAD, and logs a warning if it is given one
+                // For HEAD, the JDK does not send a length, and logs a warning if it is given a length.
                 responseHeaders.set("Content-Length", Integer.toString(body.length));
             }
             if (drains) {
-                request.beforeDrain(status); // the next call sends, and drains at once
+                request.beforeDrain(status); // because the next call sends the response and drains
             }
             exchange.sendResponseHeaders(status, -1);
             return;

@@ -1,27 +1,38 @@
 package dev.latchkey.http;
 
+import dev.latchkey.tokens.Caller;
 import java.io.IOException;
 
-/** One row of a route table. A guarded handler takes the caller: one that forgets authentication does not compile. */
+/** A row of the route table. A guarded handler takes the caller, so a route without authentication does not compile. */
 public sealed interface Route {
-    /** As {@link #method}: every method is answered alike, OPTIONS included. */
+    /** As a route's method: the route accepts every method, including OPTIONS. */
     String ANY = "*";
 
-    /** Exact, upper case; or {@link #ANY}. A GET route answers HEAD too. */
+    /**
+     * The authenticated caller, bound by the authentication filter for the duration of a guarded request. Never use {@code
+     * HttpExchange.setAttribute} for it: on the JDK's server that map is shared by all requests of a context, so one request
+     * would see the user of another.
+     */
+    ScopedValue<Caller> CALLER = ScopedValue.newInstance();
+
+    /** Returns the method in upper case, or {@link #ANY}. A GET route also accepts HEAD. */
     String method();
 
     PathPattern path();
 
+    /** A route that needs no credentials. */
     record Open(String method, PathPattern path, OpenHandler handler) implements Route {}
 
+    /** A route that needs a valid bearer token. */
     record Guarded(String method, PathPattern path, GuardedHandler handler) implements Route {}
 
-    /** Throws {@link Problem} for an answer other than success, as {@link GuardedHandler} does. */
+    /** Returns the response, or throws a {@link Problem}. */
     @FunctionalInterface
     interface OpenHandler {
         Response handle(Request request) throws IOException;
     }
 
+    /** Returns the response to the caller, or throws a {@link Problem}. */
     @FunctionalInterface
     interface GuardedHandler {
         Response handle(Request request, Caller caller) throws IOException;

@@ -1,9 +1,5 @@
 package dev.latchkey.http;
 
-import com.sun.net.httpserver.Filter;
-import com.sun.net.httpserver.HttpExchange;
-import com.sun.net.httpserver.HttpHandler;
-import java.io.IOException;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -11,23 +7,15 @@ import java.util.Map;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
-/** From method and exact raw path to a handler; guarded ones only through the authentication filter. */
-public final class Router implements HttpHandler {
+/** Finds the route of a request. Paths match exactly: no prefix, no decoding, no trailing slash. */
+final class Router {
     private final Map<String, Resource> exact = new HashMap<>();
     private final Map<PathPattern, Resource> patterns = new LinkedHashMap<>();
-    private final Filter guard;
-    private final int maxBodyBytes;
-    private final int trustedProxyHops;
 
-    /**
-     * @param guard binds {@link Caller#CURRENT} and goes on, or throws a 401 {@link Problem}
-     * @param maxBodyBytes a longer request body is a 413
-     * @param trustedProxyHops how many proxies in front append to {@code X-Forwarded-For}
-     */
-    public Router(List<Route> routes, Filter guard, int maxBodyBytes, int trustedProxyHops) {
-        this.guard = guard;
-        this.maxBodyBytes = maxBodyBytes;
-        this.trustedProxyHops = trustedProxyHops;
+    /** @param parameter the value of the path's placeholder; empty if it has none */
+    record Match(Resource resource, String parameter) {}
+
+    Router(List<Route> routes) {
         for (Route route : routes) {
             PathPattern path = route.path();
             Resource resource = path.isExact()
@@ -37,55 +25,28 @@ public final class Router implements HttpHandler {
         }
     }
 
-    int maxBodyBytes() {
-        return maxBodyBytes;
-    }
-
-    @Override
-    public void handle(HttpExchange exchange) throws IOException {
-        String path = RequestHead.path(exchange);
-        String parameter = "";
-        Resource resource = exact.get(path);
-        if (resource == null) {
-            for (var entry : patterns.entrySet()) {
-                String value = entry.getKey().match(path);
-                if (value != null) {
-                    resource = entry.getValue();
-                    parameter = value;
-                }
+    /** Returns null if no route has this path. */
+    @Nullable
+    Match match(String rawPath) {
+        Resource resource = exact.get(rawPath);
+        if (resource != null) {
+            return new Match(resource, "");
+        }
+        for (var entry : patterns.entrySet()) {
+            String parameter = entry.getKey().match(rawPath);
+            if (parameter != null) {
+                return new Match(entry.getValue(), parameter);
             }
         }
-        if (resource == null) {
-            throw new Problem(404, "Nothing is at this path.");
-        }
-        String method = exchange.getRequestMethod();
-        Route route = resource.route(method);
-        var request = new Request(exchange, parameter, maxBodyBytes, trustedProxyHops);
-        switch (route) {
-            case Route.Open open -> open.handler().handle(request).send(exchange);
-            case Route.Guarded guarded ->
-                guard.doFilter(
-                        exchange,
-                        new Filter.Chain(
-                                List.of(),
-                                e -> guarded.handler()
-                                        .handle(request, Caller.CURRENT.get())
-                                        .send(e)));
-            case null -> {
-                if (!method.equals("OPTIONS")) {
-                    throw new Problem(405, "This path allows " + resource.allow + ".").with("Allow", resource.allow);
-                }
-                Response.noContent().with("Allow", resource.allow).send(exchange);
-            }
-        }
+        return null;
     }
 
-    /** What one path answers to. */
-    private static final class Resource {
+    /** The routes of one path. */
+    static final class Resource {
         private final Map<String, Route> routes = new HashMap<>();
         private String allow = "";
 
-        void add(Route route) {
+        private void add(Route route) {
             if (routes.put(route.method(), route) != null) {
                 throw new IllegalArgumentException("two routes for " + route.method() + " " + route.path());
             }
@@ -97,10 +58,16 @@ public final class Router implements HttpHandler {
             allow = String.join(", ", methods);
         }
 
+        /** Returns null if the path does not support the method. */
         @Nullable
         Route route(String method) {
             Route route = routes.get(method);
             return route == null ? routes.get(Route.ANY) : route;
+        }
+
+        /** Returns the methods that the path supports, as in the {@code Allow} header. */
+        String allow() {
+            return allow;
         }
     }
 }

@@ -1,66 +1,76 @@
 package dev.latchkey.http;
 
+import com.sun.net.httpserver.Filter;
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
-import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/** The JDK's HTTP server with a virtual thread a request, its limits set, and an orderly end. */
+/** The JDK's HTTP server with one virtual thread per request, with limits, and with a graceful stop. */
 public final class Server {
-    private static final int BACKLOG = 1024; // connections not yet accepted
-    private static final Duration WRONG_COUNT = Duration.ofSeconds(1); // with nothing in flight it must be that
+    private static final int BACKLOG = 1024; // connections that are not accepted yet
+    // If nothing is in flight and the JDK's stop takes longer, its own count of requests is wrong.
+    private static final Duration JDK_STOP_TIMEOUT = Duration.ofSeconds(1);
 
     private final HttpServer server;
-    private final ErrorFilter errorFilter;
+    private final RequestHandler handler;
     private final ArrivalGate arrivals;
 
-    private Server(HttpServer server, Function<Throwable, @Nullable Problem> problems, int maxArrivals) {
+    private Server(HttpServer server, RequestHandler handler, ArrivalGate arrivals) {
         this.server = server;
-        arrivals = new ArrivalGate(maxArrivals);
-        errorFilter = new ErrorFilter(problems, arrivals);
+        this.handler = handler;
+        this.arrivals = arrivals;
     }
 
     /**
-     * @param address port 0 takes a free one
-     * @param problems what an exception means to a client; null where it is unexpected: 500, with details in the log
-     * @throws IOException where the address cannot be bound
+     * Starts listening.
+     *
+     * @param authentication binds {@link Route#CALLER} and calls its chain, or throws a 401 {@link Problem}
+     * @param problems returns the response to an exception, or null if it is unexpected, which is logged and gets a 500
+     * @throws IOException if the address is not available
      */
     public static Server start(
-            InetSocketAddress address, Router router, Function<Throwable, @Nullable Problem> problems)
+            HttpSettings settings,
+            List<Route> routes,
+            Filter authentication,
+            Function<Throwable, @Nullable Problem> problems)
             throws IOException {
-        ServerLimits limits = ServerLimits.ofThisProcess(router.maxBodyBytes());
+        ServerLimits limits = ServerLimits.ofThisProcess(settings.maxBodyBytes());
         limits.apply();
-        var server = new Server(HttpServer.create(address, BACKLOG), problems, limits.arrivals());
-        server.server.setExecutor(server.arrivals);
-        server.server.createContext("/", router).getFilters().add(server.errorFilter);
-        server.server.start();
-        return server;
+        HttpServer server = HttpServer.create(settings.address(), BACKLOG);
+        var arrivals = new ArrivalGate(limits.arrivals());
+        var handler = new RequestHandler(new Router(routes), authentication, problems, arrivals, settings);
+        server.setExecutor(arrivals);
+        server.createContext("/", handler);
+        server.start();
+        return new Server(server, handler, arrivals);
     }
 
+    /** Returns the port that the server listens on. */
     public int port() {
         return server.getAddress().getPort();
     }
 
     /**
-     * Stops without cutting off what is in flight, unless it takes longer than {@code grace}.
+     * Stops gracefully. Requests in flight are finished, unless they take longer than {@code grace}.
      *
-     * @param lameDuck for so long it goes on, but closes each connection after its answer: load balancers notice that it is
-     *     no longer ready, and leave
-     * @param grace for all of it
-     * @return whether all was finished
+     * @param lameDuck how long to keep serving, closing each connection after its response, while load balancers notice that
+     *     this instance is not ready any more
+     * @param grace for all of this, including {@code lameDuck}
+     * @return whether all requests were finished
      */
     public boolean stop(Duration lameDuck, Duration grace) throws InterruptedException {
         long deadline = System.nanoTime() + grace.toNanos();
-        errorFilter.drain();
+        handler.drain();
         Thread.sleep(lameDuck);
-        // refuses new connections, answers on open ones, and waits by a count that a broken exchange leaves wrong
+        // Refuses new connections and serves open ones. It waits for a count that is wrong after a broken exchange.
         Thread stopping = Thread.ofVirtual().start(() -> server.stop(Integer.MAX_VALUE));
-        boolean finished = errorFilter.awaitIdle(deadline - System.nanoTime());
+        boolean finished = handler.awaitIdle(deadline - System.nanoTime());
         if (finished) {
-            stopping.join(WRONG_COUNT);
-            finished = errorFilter.awaitIdle(deadline - System.nanoTime());
+            stopping.join(JDK_STOP_TIMEOUT);
+            finished = handler.awaitIdle(deadline - System.nanoTime());
         }
         stopping.interrupt();
         stopping.join();

@@ -1,10 +1,11 @@
 /**
- * HTTP on the JDK's own server: limits, routing, strict input, problem answers, access log.
+ * HTTP on the JDK's own server: limits, routing, strict parsing, error responses and the access log.
  *
- * <p>Reading order: {@link dev.latchkey.http.Server} (start, drain) and {@link
- * dev.latchkey.http.ServerLimits}, {@link dev.latchkey.http.ArrivalGate} (before a request is read), {@link
- * dev.latchkey.http.RequestHead}, {@link dev.latchkey.http.ErrorFilter} (what surrounds every request), {@link dev.latchkey.http.Router} (which handler), {@link dev.latchkey.http.Request}, {@link
- * dev.latchkey.http.Fields}, {@link dev.latchkey.http.Response}. Imports nothing of the rest of the project.
+ * <p>Reading order: {@link dev.latchkey.http.RequestHandler}, which shows the life of a request; {@link
+ * dev.latchkey.http.Router}, {@link dev.latchkey.http.Request}, {@link dev.latchkey.http.RequestFields} and {@link
+ * dev.latchkey.http.Response}, which handlers use; then what protects the server: {@link dev.latchkey.http.Server}, {@link
+ * dev.latchkey.http.ServerLimits}, {@link dev.latchkey.http.ArrivalGate}, {@link dev.latchkey.http.RequestHead}, {@link
+ * dev.latchkey.http.LargeHead} and {@link dev.latchkey.http.RequestBody}.
  */
 @NullMarked
 package dev.latchkey.http;

@@ -3,13 +3,15 @@ package dev.latchkey.overload;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/** Optimistic changes: each attempt reads a record, and writes only if it has not changed since. */
+/** Repeats optimistic changes: each attempt reads a record, and writes only if the record has not changed since. */
 public final class Attempts {
     private Attempts() {}
 
     /**
-     * Returns the first result of {@code attempt} that is not null. A null means that another request was faster. The number of
-     * attempts is bounded: a record that can never be written, or a client that keeps changing it, must not keep a core busy.
+     * Returns the first result of {@code attempt} that is not null. A null means that a concurrent request was faster.
+     *
+     * <p>The number of attempts is bounded, because a record that can never be written, or a client that keeps changing it,
+     * must not keep a CPU core busy.
      *
      * @throws OverloadedException if the first attempt throws it
      * @throws ContentionException if no attempt succeeds
@@ -25,7 +27,7 @@ public final class Attempts {
                 if (i == 0) {
                     throw e;
                 }
-                break; // an attempt has been made: its costs must not be refunded
+                break; // an attempt has been made, and must count
             }
         }
         throw new ContentionException(1);

@@ -7,8 +7,8 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Work of which little can be done at the same time. The rest waits in the order of its arrival, and is refused only when it
- * has waited too long: clients that are refused at once ask again at once, and cost more than the work does.
+ * Limits how much expensive work runs at the same time. Other work waits in order of arrival, and is refused after it has
+ * waited too long. Refusing it immediately would be worse, because clients would retry immediately.
  */
 public final class Bulkhead {
     private static final Duration MAX_WAIT = Duration.ofSeconds(3); // most clients have given up by then
@@ -16,7 +16,7 @@ public final class Bulkhead {
     private final Semaphore permits;
     private final Duration maxWait;
 
-    /** Waits at most 3 seconds. */
+    /** Creates a bulkhead in which work waits at most 3 seconds. */
     public Bulkhead(int permits) {
         this(permits, MAX_WAIT);
     }
@@ -26,7 +26,11 @@ public final class Bulkhead {
         this.maxWait = maxWait;
     }
 
-    /** @throws OverloadedException if {@code work} has waited too long, and has not been started */
+    /**
+     * Runs the work when there is room for it.
+     *
+     * @throws OverloadedException if the work has waited too long; it has not been started
+     */
     public <T extends @Nullable Object> T run(Supplier<T> work) {
         try {
             if (!permits.tryAcquire(maxWait.toMillis(), TimeUnit.MILLISECONDS)) {

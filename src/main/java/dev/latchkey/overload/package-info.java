@@ -1,4 +1,4 @@
-/** What refuses work that cannot be done in time. Imports nothing of ours. */
+/** Refuses work that cannot be done in time. */
 @NullMarked
 package dev.latchkey.overload;
 

@@ -36,17 +36,18 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 
-/** What differs between one Redis, Sentinel and Cluster: how connections are made. TLS is in the URL's scheme. */
+/** Opens connections to a standalone Redis, Sentinel or Cluster. The URL's scheme selects TLS. */
 final class Connector implements AutoCloseable {
-    // commands that wait for an answer: with Lettuce's own 2^31 they would pile up behind a Redis that hangs
-    private static final int QUEUE = 4096;
-    private static final Duration STALL = Duration.ofSeconds(2);
-    static final Duration RECONNECT =
-            Duration.ofMillis(500); // at most: within a second of Redis being back, all is well
+    // Lettuce's default is 2^31: commands would pile up behind a Redis that hangs.
+    private static final int MAX_PENDING_COMMANDS = 4096;
+    private static final Duration MIN_STALL_TIMEOUT = Duration.ofSeconds(2);
+    // The service is available within a second after Redis is.
+    static final Duration MAX_RECONNECT_DELAY = Duration.ofMillis(500);
     private static final Duration TOPOLOGY_PERIOD = Duration.ofSeconds(15);
-    private static final Duration TOPOLOGY_PAUSE = Duration.ofMillis(500); // of refreshes because of what went wrong
+    private static final Duration MIN_ADAPTIVE_REFRESH_INTERVAL = Duration.ofMillis(500);
 
-    // finds an idle connection dead before a request has to: the StallGuard looks only at those that were written to
+    // Detects that an idle connection is broken before a request uses it. ReplyTimeouts only covers connections that
+    // something was written to.
     private static final SocketOptions.KeepAliveOptions KEEP_ALIVE = SocketOptions.KeepAliveOptions.builder()
             .enable()
             .idle(Duration.ofSeconds(5))
@@ -54,7 +55,7 @@ final class Connector implements AutoCloseable {
             .count(3)
             .build();
 
-    // Lettuce's own makes a buffer object of each answer before it reads it: 5 % of the CPU of a token check
+    // Lettuce's own codec wraps each reply in a buffer object before decoding it: 5 % of the CPU of a token check.
     private static final RedisCodec<String, String> CODEC = new StringCodec(StandardCharsets.UTF_8) {
         @Override
         public String decodeKey(ByteBuffer bytes) {
@@ -71,14 +72,14 @@ final class Connector implements AutoCloseable {
 
     private final ClientResources resources;
     private final AbstractRedisClient client;
-    private final Supplier<Commands> connection;
+    private final Supplier<Connection> connect;
     private final boolean cluster;
 
-    /** Two ways to send over the same connection: one waits for the answer. */
-    record Commands(RedisClusterCommands<String, String> sync, RedisClusterAsyncCommands<String, String> async) {}
+    /** Two APIs for the same connection: the first one waits for each reply. */
+    record Connection(RedisClusterCommands<String, String> sync, RedisClusterAsyncCommands<String, String> async) {}
 
-    /** @param unreachable is told why, each time that a reconnect fails */
-    Connector(String url, boolean cluster, Duration timeout, Consumer<Throwable> unreachable) {
+    /** @param onReconnectFailure receives the reason whenever reconnecting fails */
+    Connector(String url, boolean cluster, Duration timeout, Consumer<Throwable> onReconnectFailure) {
         List<RedisURI> uris = parse(url);
         uris.forEach(uri -> uri.setTimeout(timeout));
         this.cluster = cluster || uris.size() > 1;
@@ -87,59 +88,59 @@ final class Connector implements AutoCloseable {
                 .eventBus()
                 .get()
                 .ofType(ReconnectFailedEvent.class)
-                .subscribe(e -> unreachable.accept(e.getCause()));
+                .subscribe(e -> onReconnectFailure.accept(e.getCause()));
         ClientOptions options = options(timeout);
         if (this.cluster) {
             var clusterClient = RedisClusterClient.create(resources, uris);
             clusterClient.setOptions(ClusterClientOptions.builder(options)
                     .topologyRefreshOptions(ClusterTopologyRefreshOptions.builder()
                             .enablePeriodicRefresh(TOPOLOGY_PERIOD)
-                            .adaptiveRefreshTriggersTimeout(TOPOLOGY_PAUSE)
+                            .adaptiveRefreshTriggersTimeout(MIN_ADAPTIVE_REFRESH_INTERVAL)
                             .build())
                     .build());
             client = clusterClient;
-            connection = () -> {
-                var opened = untimed(clusterClient.connect(CODEC));
-                return new Commands(opened.sync(), opened.async());
+            connect = () -> {
+                var connection = withoutCommandTimeout(clusterClient.connect(CODEC));
+                return new Connection(connection.sync(), connection.async());
             };
         } else {
-            var single = RedisClient.create(resources, uris.getFirst());
-            single.setOptions(options);
-            client = single;
-            connection = () -> {
-                var opened = untimed(single.connect(CODEC));
-                return new Commands(opened.sync(), opened.async());
+            var singleClient = RedisClient.create(resources, uris.getFirst());
+            singleClient.setOptions(options);
+            client = singleClient;
+            connect = () -> {
+                var connection = withoutCommandTimeout(singleClient.connect(CODEC));
+                return new Connection(connection.sync(), connection.async());
             };
         }
     }
 
     /**
-     * One {@code redis[s]://} or {@code redis[s]-sentinel://} URL, or several of the former, separated by commas.
+     * Parses a {@code redis[s]://} or {@code redis[s]-sentinel://} URL, or several {@code redis[s]://} URLs separated by commas.
      *
-     * @throws IllegalArgumentException where it is none; the message has nothing of it, for it may have a password
+     * @throws IllegalArgumentException if it is not such a URL. The message quotes nothing, because a URL may contain a password.
      */
     static List<RedisURI> parse(String url) {
         if (!url.matches("(?s)rediss?(-sentinel)?://.*")) {
-            throw new IllegalArgumentException("must begin with redis://, rediss:// or redis-sentinel://");
+            throw new IllegalArgumentException("must start with redis://, rediss:// or redis-sentinel://");
         }
-        // the commas of redis-sentinel:// are between its sentinels
+        // In a redis-sentinel:// URL, commas separate the sentinels.
         List<String> urls = url.contains("-sentinel://") ? List.of(url) : Arrays.asList(url.split(",", -1));
         try {
             return urls.stream().map(String::strip).map(RedisURI::create).toList();
         } catch (RuntimeException _) {
             throw new IllegalArgumentException(
-                    "is not a URL: redis://[user:password@]host[:port][/database], several of"
-                            + " them separated by commas, or redis-sentinel://[user:password@]host[:port][,host[:port]]#master;"
-                            + " with special characters of user and password percent-encoded");
+                    "must be redis://[user:password@]host[:port][/database], several such URLs separated by"
+                            + " commas, or redis-sentinel://[user:password@]host[:port][,host[:port]]#master;"
+                            + " special characters in user and password must be percent-encoded");
         }
     }
 
     private static ClientResources resources(Duration timeout) {
-        Duration stall = timeout.compareTo(STALL) > 0 ? timeout : STALL;
+        Duration stallTimeout = timeout.compareTo(MIN_STALL_TIMEOUT) > 0 ? timeout : MIN_STALL_TIMEOUT;
         return ClientResources.builder()
-                .reconnectDelay(Delay.fullJitter(Duration.ofMillis(50), RECONNECT, 50, TimeUnit.MILLISECONDS))
-                // asks at each connect: Docker's DNS lets an answer be kept for 10 minutes, so long a Redis that has
-                // moved would be missed
+                .reconnectDelay(Delay.fullJitter(Duration.ofMillis(50), MAX_RECONNECT_DELAY, 50, TimeUnit.MILLISECONDS))
+                // Resolves the host name at each connect. Docker's DNS allows caching for 10 minutes, during which a
+                // Redis with a new address would not be found.
                 .addressResolverGroup(new DnsAddressResolverGroup(new DnsNameResolverBuilder()
                         .datagramChannelType(NioDatagramChannel.class)
                         .socketChannelType(NioSocketChannel.class)
@@ -147,11 +148,9 @@ final class Connector implements AutoCloseable {
                 .nettyCustomizer(new NettyCustomizer() {
                     @Override
                     public void afterChannelInitialized(Channel channel) {
-                        // concurrent requests share a system call: +19 % requests/s in a prototype
-                        channel.pipeline()
-                                .addFirst(new StallGuard(stall))
-                                .addFirst(new FlushConsolidationHandler(256, true))
-                                .addLast(new CommandTimeouts(timeout));
+                        // Concurrent requests share system calls: +19 % requests/s in a prototype.
+                        channel.pipeline().addFirst(new FlushConsolidationHandler(256, true));
+                        ReplyTimeouts.install(channel.pipeline(), timeout, stallTimeout);
                     }
                 })
                 .build();
@@ -159,12 +158,13 @@ final class Connector implements AutoCloseable {
 
     private static ClientOptions options(Duration timeout) {
         return ClientOptions.builder()
-                // never replay a command after a reconnect: a DEL or SET NX that was executed twice would lie
+                // Never replays a command after a reconnect. The reply to a DEL or SET NX that is executed twice is
+                // wrong.
                 .disconnectedBehavior(DisconnectedBehavior.REJECT_COMMANDS)
-                .requestQueueSize(QUEUE)
-                // CommandTimeouts does it
+                .requestQueueSize(MAX_PENDING_COMMANDS)
+                // ReplyTimeouts replaces them.
                 .timeoutOptions(TimeoutOptions.builder().timeoutCommands(false).build())
-                // an addition of Redis Enterprise: each command would pass through one object more
+                // A feature of Redis Enterprise that adds an object to the path of each command.
                 .maintNotificationsConfig(MaintNotificationsConfig.disabled())
                 .socketOptions(SocketOptions.builder()
                         .connectTimeout(timeout)
@@ -173,15 +173,15 @@ final class Connector implements AutoCloseable {
                 .build();
     }
 
-    // CommandTimeouts ends each wait: with a time of its own each would set a timer
-    private static <C extends StatefulConnection<String, String>> C untimed(C connection) {
+    // ReplyTimeouts ends each wait. With a timeout of its own, each wait would set a timer.
+    private static <C extends StatefulConnection<String, String>> C withoutCommandTimeout(C connection) {
         connection.setTimeout(Duration.ZERO);
         return connection;
     }
 
-    /** @throws io.lettuce.core.RedisException where Redis cannot be reached */
-    Commands connect() {
-        return connection.get();
+    /** @throws io.lettuce.core.RedisException if Redis cannot be reached */
+    Connection connect() {
+        return connect.get();
     }
 
     boolean isCluster() {

@@ -1,8 +1,10 @@
 package dev.latchkey.redis;
 
+import dev.latchkey.redis.RedisUnavailableException.Reason;
 import io.lettuce.core.KeyValue;
 import io.lettuce.core.LettuceFutures;
-import io.lettuce.core.RedisCommandInterruptedException;
+import io.lettuce.core.RedisCommandExecutionException;
+import io.lettuce.core.RedisCommandTimeoutException;
 import io.lettuce.core.RedisConnectionException;
 import io.lettuce.core.RedisException;
 import io.lettuce.core.RedisFuture;
@@ -30,70 +32,81 @@ import org.jspecify.annotations.Nullable;
 import reactor.util.Loggers;
 
 /**
- * The commands that the service sends, each of one key. All go over one connection (in a cluster one a node): Redis answers
- * in order, so many threads share it without waiting; two would cost a token check 13 % more CPU, for more threads are woken.
- * Where it is lost, commands fail at once, until there is a new one.
+ * The Redis commands of the service. Each command touches one key, so that a cluster works like a single Redis.
  *
- * <p>Each throws a {@link RedisException} where Redis does not answer in time, or refuses; it may have been executed
- * nevertheless. Null is what is not there.
+ * <p>All threads share one connection (one per node of a cluster), because Redis replies in order. A second connection would
+ * cost a token check 13 % more CPU, because more threads are woken. While there is no connection, commands fail at once.
+ *
+ * <p>Every command throws {@link RedisUnavailableException} if its reply does not arrive or is an error, and {@link
+ * WrongTypeException} if the key holds a value of another type. Methods return null for keys and fields that do not exist.
  */
 public final class Redis implements AutoCloseable {
-    private static final int RETRIES = 10;
+    private static final String REPLACE_IF_EQUAL = """
+            if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+            redis.call('SET', KEYS[1], unpack(ARGV, 2))
+            return 1""";
+    private static final String DELETE_IF_EQUAL = """
+            if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+            return redis.call('DEL', KEYS[1])""";
+    private static final String DELETE_FIELD_IF_EQUAL = """
+            if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+            return redis.call('HDEL', KEYS[1], ARGV[1])""";
+
+    private static final int MAX_RETRIES = 10;
     private static final int RETRY_MILLIS = 10;
-    private static final int MAX_AT_ONCE = 50;
-    // of each try to reconnect Lettuce would log a line; Outage says what there is to say
-    private static final Logger LETTUCE = Logger.getLogger("io.lettuce");
+    private static final int MAX_COMMANDS_AT_ONCE = 50;
+    // Lettuce would log one line per attempt to reconnect. OutageLog logs what an operator needs to know.
+    private static final Logger LETTUCE_LOGGER = Logger.getLogger("io.lettuce");
 
     static {
-        // all that logs below goes where the rest goes; SLF4J, which a corner of Lettuce asks for, has no provider and
-        // says so
+        // SLF4J, which a part of Lettuce uses, would print that it has no provider.
         System.setProperty("slf4j.internal.verbosity", "ERROR");
         InternalLoggerFactory.setDefaultFactory(JdkLoggerFactory.INSTANCE);
         Loggers.useJdkLoggers();
-        LETTUCE.setLevel(Level.SEVERE);
-        // a tool for who writes netty handlers that hold buffers: its stack traces are 1 % of the CPU of a token check
+        LETTUCE_LOGGER.setLevel(Level.SEVERE);
+        // A tool for authors of netty handlers, whose stack traces cost 1 % of the CPU of a token check.
         ResourceLeakDetector.setLevel(ResourceLeakDetector.Level.DISABLED);
     }
 
-    /** A key holds another type than it must have, so that no retry can help. */
+    /** A key holds a value of another type than it should, so a retry cannot succeed. */
     public static final class WrongTypeException extends RuntimeException {
         private static final long serialVersionUID = 1;
 
         WrongTypeException() {
-            super("a key has the wrong type");
+            super("a key holds a value of the wrong type");
         }
     }
 
     private final Connector connector;
-    private final Outage outage;
+    private final OutageLog outageLog;
     private final Duration timeout;
-    private final CountDownLatch tried = new CountDownLatch(1);
-    private volatile Connector.@Nullable Commands connection;
+    private final CountDownLatch firstAttempt = new CountDownLatch(1);
+    private volatile Connector.@Nullable Connection connection;
     private volatile boolean closed;
 
     private Redis(String url, boolean cluster, Duration timeout) {
-        // longer than a failing try to connect and the pause before it: of a cluster one node may be gone
-        // for long, and the others answer
-        outage = new Outage(timeout.plus(Connector.RECONNECT.multipliedBy(2)));
+        // The quiet period is longer than a failing attempt to connect plus the delay before it. If one node of a
+        // cluster is down for long, commands for the other nodes succeed in between.
+        outageLog = new OutageLog(timeout.plus(Connector.MAX_RECONNECT_DELAY.multipliedBy(2)));
         this.timeout = timeout;
-        connector = new Connector(url, cluster, timeout, outage::unreachable);
-        // on a core of its own: it takes half of the time to start
+        connector = new Connector(url, cluster, timeout, outageLog::connectFailed);
+        // Connecting takes half of the start-up time, so it runs in parallel with the rest.
         Thread.ofPlatform().daemon().name("redis-connect").start(this::connect);
     }
 
     /**
-     * Begins to connect. The first commands wait for what comes of it, at most {@code timeout}; where it fails, it goes on
-     * trying, and every command fails meanwhile.
+     * Starts connecting. The first commands wait until that has succeeded or failed, at most {@code timeout}. If it fails,
+     * Latchkey keeps trying, and all commands fail until it has succeeded.
      *
-     * @param url checked before by {@link #checkUrl}
-     * @param cluster whether {@code url} is a node of a cluster; several URLs are in any case
-     * @param timeout of one command, and of connecting
+     * @param url must be valid according to {@link #checkUrl}
+     * @param cluster whether {@code url} is a node of a cluster; several URLs always are
+     * @param timeout of each command, and of each attempt to connect
      */
     public static Redis connect(String url, boolean cluster, Duration timeout) {
         return new Redis(url, cluster, timeout);
     }
 
-    /** @throws IllegalArgumentException where it is not a URL that {@link #connect} takes; the message has none of it */
+    /** @throws IllegalArgumentException if {@link #connect} does not accept the URL. The message does not quote it. */
     public static void checkUrl(String url) {
         Connector.parse(url);
     }
@@ -110,36 +123,53 @@ public final class Redis implements AutoCloseable {
         call(redis -> redis.set(key, value, SetArgs.Builder.ex(ttl)));
     }
 
-    /** False where there is one already, which stays as it is. */
-    public boolean setNew(String key, String value, Duration ttl) {
+    /** Sets the value if the key does not exist, and reports whether it did so. */
+    public boolean setIfAbsent(String key, String value, Duration ttl) {
         return call(redis -> redis.set(key, value, SetArgs.Builder.nx().ex(ttl))) != null;
     }
 
-    /** Milliseconds until the key expires; negative if it does not, or does not exist. */
+    /** Replaces the value, without a TTL, if it still is {@code expected}, and reports whether it did so. */
+    public boolean replaceIfEqual(String key, String expected, String value) {
+        return eval(REPLACE_IF_EQUAL, key, expected, value) == 1;
+    }
+
+    /** Replaces the value, with a TTL, if it still is {@code expected}, and reports whether it did so. */
+    public boolean replaceIfEqual(String key, String expected, String value, Duration ttl) {
+        return eval(REPLACE_IF_EQUAL, key, expected, value, "EX", Long.toString(ttl.toSeconds())) == 1;
+    }
+
+    /** Deletes the key if its value still is {@code expected}, and reports whether it did so. */
+    public boolean deleteIfEqual(String key, String expected) {
+        return eval(DELETE_IF_EQUAL, key, expected) == 1;
+    }
+
+    /** Returns the milliseconds until the key expires, -1 if it has no TTL, and -2 if it does not exist. */
     public long pttl(String key) {
         return call(redis -> redis.pttl(key));
     }
 
-    /** False where there was none. */
+    /** Deletes the key, and reports whether it existed. */
     public boolean del(String key) {
         return call(redis -> redis.del(key)) == 1;
     }
 
     /**
-     * Those that there are. A command each, but all on their way at once: one after the other, they would double the time of a
-     * list of 50 sessions next to Redis, and wait for 50 round trips elsewhere. No more than 50 at once: all requests share a
-     * queue of commands.
+     * Returns those of the keys that exist.
+     *
+     * <p>Sends one command per key, because the keys may be on different nodes, and up to 50 commands at once. Sending one
+     * after the other would double the time of a list of 50 sessions even beside Redis. Sending all at once would fill the
+     * queue that all requests share.
      */
-    public Set<String> existing(List<String> keys) {
+    public Set<String> existingKeys(List<String> keys) {
         Set<String> existing = new HashSet<>();
-        for (int start = 0; start < keys.size(); start += MAX_AT_ONCE) {
-            List<String> some = keys.subList(start, Math.min(keys.size(), start + MAX_AT_ONCE));
+        for (int start = 0; start < keys.size(); start += MAX_COMMANDS_AT_ONCE) {
+            List<String> some = keys.subList(start, Math.min(keys.size(), start + MAX_COMMANDS_AT_ONCE));
             existing.addAll(send(redis -> {
-                Map<String, RedisFuture<Long>> answers = new HashMap<>();
-                some.forEach(key -> answers.put(key, redis.async().exists(key)));
-                // without a limit of its own: CommandTimeouts ends each
-                answers.values().removeIf(answer -> LettuceFutures.awaitOrCancel(answer, 0, TimeUnit.NANOSECONDS) == 0);
-                return answers.keySet();
+                Map<String, RedisFuture<Long>> replies = new HashMap<>();
+                some.forEach(key -> replies.put(key, redis.async().exists(key)));
+                // Without a timeout here, because ReplyTimeouts ends each wait.
+                replies.values().removeIf(reply -> LettuceFutures.awaitOrCancel(reply, 0, TimeUnit.NANOSECONDS) == 0);
+                return replies.keySet();
             }));
         }
         return existing;
@@ -153,12 +183,12 @@ public final class Redis implements AutoCloseable {
         return call(redis -> redis.hgetall(key));
     }
 
-    /** @param each is given the fields one by one, on the thread that reads from Redis */
-    public void hkeys(String key, Consumer<String> each) {
-        call(redis -> redis.hkeys(each::accept, key));
+    /** @param onField receives the fields one by one, on the thread that reads from Redis */
+    public void hkeys(String key, Consumer<String> onField) {
+        call(redis -> redis.hkeys(onField::accept, key));
     }
 
-    /** The values of those fields that there are, in their order. */
+    /** Returns the values of those fields that exist, in the order of {@code fields}. */
     public List<String> hmget(String key, Collection<String> fields) {
         if (fields.isEmpty()) {
             return List.of();
@@ -169,29 +199,29 @@ public final class Redis implements AutoCloseable {
                 .toList();
     }
 
-    /** False if there was none of those fields. */
+    /** Deletes the fields, and reports whether any of them existed. */
     public boolean hdel(String key, Collection<String> fields) {
         return !fields.isEmpty() && call(redis -> redis.hdel(key, fields.toArray(String[]::new))) > 0;
     }
 
-    /** Whether the script returns 1. */
-    public boolean eval(String script, String key, String... arguments) {
-        return call(redis -> redis.<Boolean>eval(script, ScriptOutputType.BOOLEAN, new String[] {key}, arguments));
+    /** Deletes the field if its value still is {@code expected}, and reports whether it did so. */
+    public boolean hdelIfEqual(String key, String field, String expected) {
+        return eval(DELETE_FIELD_IF_EQUAL, key, field, expected) == 1;
     }
 
-    /** The integer that the script returns. */
-    public long evalInteger(String script, String key, String... arguments) {
+    /** Returns the integer that the script returns. */
+    public long eval(String script, String key, String... arguments) {
         return call(redis -> redis.<Long>eval(script, ScriptOutputType.INTEGER, new String[] {key}, arguments));
     }
 
-    /** @param <T> Long or String, as the script returns integers or texts */
-    public <T> List<T> evalList(String script, String key, String... arguments) {
-        return call(redis -> redis.<List<T>>eval(script, ScriptOutputType.MULTI, new String[] {key}, arguments));
+    /** Returns the strings that the script returns. */
+    public List<String> evalList(String script, String key, String... arguments) {
+        return call(redis -> redis.<List<String>>eval(script, ScriptOutputType.MULTI, new String[] {key}, arguments));
     }
 
     /**
-     * Runs a clean-up, whose failure must not withhold what has succeeded. If the connection has just been lost, it waits for
-     * the next one, at most {@code timeout}.
+     * Runs a clean-up. If it fails, the failure is ignored, because it must not withhold what has already succeeded. If the
+     * connection has just been lost, this method waits for a new connection, at most for the command timeout.
      */
     public void cleanUp(Runnable task) {
         long deadline = System.nanoTime() + timeout.toNanos();
@@ -200,8 +230,8 @@ public final class Redis implements AutoCloseable {
                 try {
                     task.run();
                     return;
-                } catch (RedisException e) {
-                    if (!isRejected(e) || System.nanoTime() - deadline > 0) {
+                } catch (RedisUnavailableException e) {
+                    if (e.reason() != Reason.NOT_CONNECTED || System.nanoTime() - deadline > 0) {
                         return;
                     }
                 }
@@ -212,36 +242,36 @@ public final class Redis implements AutoCloseable {
         }
     }
 
-    /** Runs a clean-up after a failure, which the response need not wait for. */
+    /** Runs a clean-up after a failure on another thread, so that the response does not wait for it. */
     public void cleanUpLater(Runnable task) {
         Thread.startVirtualThread(() -> cleanUp(task));
     }
 
-    private boolean connected() {
+    private boolean tryConnect() {
         try {
             var opened = connector.connect();
-            Durability.check(opened.sync());
+            PersistenceCheck.run(opened.sync());
             connection = opened;
             return true;
-        } catch (RuntimeException e) { // not a RedisException alone: closed in the midst of it, it throws others
+        } catch (RuntimeException e) { // if closed meanwhile, Lettuce and netty throw other exceptions too
             if (!closed) {
-                outage.unreachable(e);
+                outageLog.connectFailed(e);
             }
             return false;
         }
     }
 
-    // Lettuce reconnects by itself, but not before it has been connected once
+    // Lettuce reconnects by itself, but only after it has been connected once.
     private void connect() {
         try {
-            while (!closed && !connected()) {
-                tried.countDown();
-                Thread.sleep(ThreadLocalRandom.current().nextLong(Connector.RECONNECT.toMillis()));
+            while (!closed && !tryConnect()) {
+                firstAttempt.countDown();
+                Thread.sleep(ThreadLocalRandom.current().nextLong(Connector.MAX_RECONNECT_DELAY.toMillis()));
             }
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
         } finally {
-            tried.countDown();
+            firstAttempt.countDown();
         }
     }
 
@@ -249,35 +279,37 @@ public final class Redis implements AutoCloseable {
         return send(redis -> command.apply(redis.sync()));
     }
 
-    private <T extends @Nullable Object> T send(Function<Connector.Commands, T> command) {
+    private <T extends @Nullable Object> T send(Function<Connector.Connection, T> command) {
         try {
             for (int i = 0; ; i++) {
                 try {
-                    T answer = command.apply(connection());
-                    outage.succeeded();
-                    return answer;
+                    T reply = command.apply(connection());
+                    outageLog.commandSucceeded();
+                    return reply;
                 } catch (RedisException e) {
                     if (String.valueOf(e.getMessage()).startsWith("WRONGTYPE")) {
                         throw new WrongTypeException();
                     }
-                    // a cluster's connection to a node is opened by the first command for it, which it rejects: never
-                    // sent, it may be repeated
-                    if (!connector.isCluster() || i == RETRIES || !isRejected(e)) {
-                        outage.failed(e);
-                        throw e;
+                    // The first command for a node of a cluster opens the connection to that node, and Lettuce
+                    // rejects it. It was not sent, so it can be sent again.
+                    var reason = reason(e);
+                    boolean retry = connector.isCluster() && reason == Reason.NOT_CONNECTED;
+                    if (!retry || i == MAX_RETRIES) {
+                        outageLog.commandFailed(e);
+                        throw new RedisUnavailableException(reason, e);
                     }
                 }
                 Thread.sleep(RETRY_MILLIS);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw new RedisCommandInterruptedException(e);
+            throw new RedisUnavailableException(Reason.DISCONNECTED, e);
         }
     }
 
-    private Connector.Commands connection() throws InterruptedException {
+    private Connector.Connection connection() throws InterruptedException {
         if (connection == null) {
-            var _ = tried.await(timeout.toNanos(), TimeUnit.NANOSECONDS);
+            var _ = firstAttempt.await(timeout.toNanos(), TimeUnit.NANOSECONDS);
         }
         var opened = connection;
         if (opened == null) {
@@ -286,8 +318,15 @@ public final class Redis implements AutoCloseable {
         return opened;
     }
 
-    private static boolean isRejected(Throwable e) {
-        return String.valueOf(e.getMessage()).startsWith("Currently not connected");
+    private static Reason reason(RedisException e) {
+        return switch (e) {
+            case RedisCommandTimeoutException _ -> Reason.TIMEOUT;
+            case RedisCommandExecutionException _ -> Reason.ERROR;
+            default ->
+                String.valueOf(e.getMessage()).startsWith("Currently not connected")
+                        ? Reason.NOT_CONNECTED
+                        : Reason.DISCONNECTED;
+        };
     }
 
     @Override

@@ -1,4 +1,4 @@
-/** From one {@code REDIS_URL} to commands. The only place that opens connections. Imports nothing of ours. */
+/** Redis commands and connections. Lettuce and netty are used nowhere else. */
 @NullMarked
 package dev.latchkey.redis;
 

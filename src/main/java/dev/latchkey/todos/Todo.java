@@ -1,21 +1,18 @@
 package dev.latchkey.todos;
 
-import dev.latchkey.http.Json;
-import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
+import dev.latchkey.encoding.Base64Url;
+import dev.latchkey.json.Json;
 import java.time.Instant;
 import java.util.Arrays;
-import java.util.Base64;
 import java.util.Optional;
 import java.util.stream.Collectors;
 
-/** One todo, as it is stored and as it is answered. */
+/** A todo, as stored and as sent to clients. */
 public record Todo(String id, String name, Status status, Instant createdDate, Instant updatedDate) {
-    /** Code points. */
-    static final int MAX_NAME_LENGTH = 200;
+    private static final int MAX_NAME_LENGTH = 200; // code points
+    private static final int ETAG_LENGTH = 16; // characters: 96 bits
 
-    /** Where a todo stands. The text is what clients send and read. */
+    /** The progress of a todo. Clients send and receive {@link #toString}. */
     public enum Status {
         TODO("todo"),
         IN_PROGRESS("in progress"),
@@ -27,8 +24,8 @@ public record Todo(String id, String name, Status status, Instant createdDate, I
             this.text = text;
         }
 
-        /** @throws IllegalArgumentException with what is allowed, for the client to read */
-        static Status of(String text) {
+        /** @throws IllegalArgumentException if there is no such status; the message tells the client what is allowed */
+        public static Status of(String text) {
             return Arrays.stream(values())
                     .filter(status -> status.text.equals(text))
                     .findFirst()
@@ -42,30 +39,28 @@ public record Todo(String id, String name, Status status, Instant createdDate, I
         }
     }
 
-    /** @throws IllegalArgumentException with what is allowed, for the client to read */
-    static String checkName(String name) {
+    /**
+     * Returns the name.
+     *
+     * @throws IllegalArgumentException if it is not valid; the message tells the client what is allowed
+     */
+    public static String checkName(String name) {
         int length = name.codePointCount(0, name.length());
         if (name.isBlank() || length > MAX_NAME_LENGTH || name.codePoints().anyMatch(Character::isISOControl)) {
-            throw new IllegalArgumentException(
-                    "must have 1 to " + MAX_NAME_LENGTH + " characters, not all blank, none a control character");
+            throw new IllegalArgumentException("must have 1–" + MAX_NAME_LENGTH
+                    + " characters, at least one of them not blank, and no control characters");
         }
         return name;
     }
 
-    /** With the fields that are given, and the date of now where that changes anything. */
-    Todo patched(Optional<String> newName, Optional<Status> newStatus, Instant now) {
+    /** Returns this todo with the given fields, and {@code now} as its updated date if that changes anything. */
+    public Todo patched(Optional<String> newName, Optional<Status> newStatus, Instant now) {
         var patched = new Todo(id, newName.orElse(name), newStatus.orElse(status), createdDate, updatedDate);
         return patched.equals(this) ? this : new Todo(id, patched.name, patched.status, createdDate, now);
     }
 
-    /** A strong validator (RFC 9110 §8.8.3): two todos that differ in anything have different ones. */
-    String etag() {
-        try {
-            byte[] hash = MessageDigest.getInstance("SHA-256").digest(Json.bytes(this));
-            byte[] tag = Base64.getUrlEncoder().withoutPadding().encode(Arrays.copyOf(hash, 12));
-            return "\"" + new String(tag, StandardCharsets.US_ASCII) + "\"";
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e);
-        }
+    /** Returns a strong entity tag (RFC 9110 §8.8.3), which differs between any two todos that are not equal. */
+    public String etag() {
+        return "\"" + Base64Url.sha256(Json.text(this)).substring(0, ETAG_LENGTH) + "\"";
     }
 }

@@ -9,32 +9,39 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.regex.Pattern;
 
 /**
- * UUIDs of version 7 (RFC 9562 §5.7): they sort by time as text. The 12 bits behind the milliseconds are a finer clock
- * (§6.2, method 3), which never stands still: ids of one process sort in the order in which they were made.
+ * Generates UUIDs of version 7 (RFC 9562 §5.7), which sort by time as text. The 12 bits after the milliseconds are a finer
+ * clock (RFC 9562 §6.2, method 3) that always advances, so the ids of one process sort in the order of their creation.
  */
-final class TodoIds {
-    private static final Pattern FORM = Pattern.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}");
+public final class TodoIds {
+    private static final Pattern ID = Pattern.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}");
 
     private final InstantSource clock;
-    private final AtomicLong last = new AtomicLong(); // 48 bits of milliseconds, 12 bits of their 4096ths
+    private final AtomicLong last =
+            new AtomicLong(); // 48 bits of milliseconds, then 12 bits of a millisecond's 4096ths
 
-    TodoIds(InstantSource clock) {
+    /** @param clock with more precision than milliseconds, if the system has it */
+    public TodoIds(InstantSource clock) {
         this.clock = clock;
     }
 
-    String next() {
+    /** Returns an id that is greater than all earlier ones of this object. */
+    public String next() {
         Instant now = clock.instant();
         long fraction = now.getLong(ChronoField.NANO_OF_SECOND) % 1_000_000 * 4096 / 1_000_000;
         long time = last.accumulateAndGet(
                 (now.toEpochMilli() << 12) | fraction, (previous, t) -> Math.max(previous + 1, t));
         long high = (time >>> 12 << 16) | 0x7000 | (time & 0xfff);
-        long low = Long.MIN_VALUE | (ThreadLocalRandom.current().nextLong() >>> 2); // variant 10, and 62 random bits
+        long low = Long.MIN_VALUE | (ThreadLocalRandom.current().nextLong() >>> 2); // variant 10, then 62 random bits
         return new UUID(high, low).toString();
     }
 
-    /** @throws IllegalArgumentException with what is allowed, for the client to read */
-    static String check(String id) {
-        if (!FORM.matcher(id).matches()) {
+    /**
+     * Returns the id.
+     *
+     * @throws IllegalArgumentException if it is not the id of a todo; the message tells the client what is allowed
+     */
+    public static String check(String id) {
+        if (!ID.matcher(id).matches()) {
             throw new IllegalArgumentException("must be the id of a todo");
         }
         return id;

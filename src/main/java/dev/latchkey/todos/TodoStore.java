@@ -1,8 +1,11 @@
 package dev.latchkey.todos;
 
-import dev.latchkey.http.Json;
+import static java.lang.System.Logger.Level.WARNING;
+
+import dev.latchkey.json.Json;
 import dev.latchkey.overload.Attempts;
 import dev.latchkey.redis.Redis;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -11,9 +14,9 @@ import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
-/** The hashes {@code todos:{username}}: id to JSON. Ids sort by time of creation, so their order is the list's. */
-final class TodoStore {
-    // 1: done, 0: the todo has changed, -1: over a limit
+/** The hashes {@code todos:{username}}, which map ids to todos as JSON. Ids sort by time, so lists are oldest first. */
+public final class TodoStore {
+    // Both return 1 if done, 0 if the todo has changed meanwhile, and -1 if a limit is exceeded.
     private static final String ADD = """
             local all = redis.call('HGETALL', KEYS[1])
             local bytes = #ARGV[2]
@@ -30,9 +33,6 @@ final class TodoStore {
             end
             redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
             return 1""";
-    private static final String REMOVE = """
-            if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
-            return redis.call('HDEL', KEYS[1], ARGV[1])""";
 
     private static final System.Logger LOG = System.getLogger("latchkey.todos");
     private static final int MAX_ATTEMPTS = 10;
@@ -41,38 +41,39 @@ final class TodoStore {
     private final Limits limits;
 
     /**
-     * What a user may have.
+     * What each user may store.
      *
-     * @param todos at most
-     * @param bytes of all of them as stored
+     * @param todos number of todos
+     * @param bytes of all todos of the user, as stored
      */
-    record Limits(int todos, int bytes) {}
+    public record Limits(int todos, int bytes) {}
 
-    /** A limit is reached, and nothing has been stored. */
-    static final class LimitException extends RuntimeException {
+    /** The user's todos have reached a limit. Nothing has been stored. */
+    public static final class LimitException extends RuntimeException {
         private static final long serialVersionUID = 1;
 
-        LimitException() {
-            super("todo limit", null, false, false);
+        LimitException(Limits limits) {
+            super("Todo limit reached: " + limits.todos + " todos, or " + limits.bytes + " bytes of stored todos.");
         }
     }
 
     /**
-     * One page.
+     * A page of a list.
      *
-     * @param total how many there are on all pages
-     * @param next the id to continue after; null on the last page
+     * @param total number of todos on all pages
+     * @param next the id to continue after, or null on the last page
      */
-    record Page(List<Todo> todos, int total, @Nullable String next) {}
+    public record Page(
+            List<Todo> todos, int total, @Nullable String next) {}
 
-    /** Counts ids, and keeps the first few behind one: a thousand in memory for each request cost more than all the rest. */
-    private static final class Selection {
+    /** Counts ids, and keeps the first few after a given id. Sorting a thousand ids per request would cost more. */
+    private static final class FirstIds {
         private final String after;
         private final int size;
         private final PriorityQueue<String> first = new PriorityQueue<>(Comparator.reverseOrder());
         private int total;
 
-        Selection(String after, int size) {
+        FirstIds(String after, int size) {
             this.after = after;
             this.size = size;
         }
@@ -86,73 +87,67 @@ final class TodoStore {
                 }
             }
         }
-
-        List<String> ids() {
-            return first.stream().sorted().toList();
-        }
     }
 
-    TodoStore(Redis redis, Limits limits) {
+    public TodoStore(Redis redis, Limits limits) {
         this.redis = redis;
         this.limits = limits;
     }
 
-    /** @throws LimitException if the owner has as many as allowed */
-    void add(String owner, Todo todo) {
-        var _ = changed(redis.evalInteger(
-                ADD,
-                key(owner),
-                todo.id(),
-                Json.text(todo),
-                Integer.toString(limits.todos()),
-                Integer.toString(limits.bytes())));
+    /** @throws LimitException if the owner has too many todos */
+    public void add(String owner, Todo todo) {
+        var _ = write(ADD, owner, todo.id(), Json.text(todo), Integer.toString(limits.todos()));
     }
 
-    private static boolean changed(long reply) {
-        if (reply < 0) {
-            throw new LimitException();
+    // Reports whether the script has written.
+    private boolean write(String script, String owner, String... arguments) {
+        String[] all = Arrays.copyOf(arguments, arguments.length + 1);
+        all[arguments.length] = Integer.toString(limits.bytes());
+        long result = redis.eval(script, key(owner), all);
+        if (result < 0) {
+            throw new LimitException(limits);
         }
-        return reply == 1;
+        return result == 1;
     }
 
-    Optional<Todo> find(String owner, String id) {
+    /** Returns nothing if the owner has no such todo. */
+    public Optional<Todo> find(String owner, String id) {
         return Optional.ofNullable(redis.hget(key(owner), id)).map(TodoStore::parse);
     }
 
     /**
-     * Oldest first.
+     * Returns a page of the owner's todos, oldest first.
      *
-     * @param status of those wanted; empty for all
-     * @param after begins behind this id, which need not exist (any more); empty begins at the first
+     * @param status of the todos to list; empty for all
+     * @param after the id after which the page starts, which need not exist; empty for the first page
      */
-    Page list(String owner, Optional<Todo.Status> status, int limit, String after) {
+    public Page list(String owner, Optional<Todo.Status> status, int limit, String after) {
         String key = key(owner);
-        var selection = new Selection(after, limit + 1);
+        var ids = new FirstIds(after, limit + 1);
         if (status.isPresent()) {
             redis.hgetall(key)
                     .forEach((id, json) -> readable(json)
                             .filter(todo -> todo.status().equals(status.get()))
-                            .ifPresent(_ -> selection.add(id)));
+                            .ifPresent(_ -> ids.add(id)));
         } else {
-            redis.hkeys(key, selection::add);
+            redis.hkeys(key, ids::add);
         }
-        List<String> page = selection.ids();
-        boolean more = page.size() > limit;
-        List<String> wanted = more ? page.subList(0, limit) : page;
-        List<Todo> todos = redis.hmget(key, wanted).stream()
+        List<String> page = ids.first.stream().sorted().limit(limit).toList();
+        List<Todo> todos = redis.hmget(key, page).stream()
                 .flatMap(json -> readable(json).stream())
                 .toList();
-        return new Page(todos, selection.total, more ? wanted.getLast() : null);
+        return new Page(todos, ids.total, ids.first.size() > limit ? page.getLast() : null);
     }
 
     /**
-     * Changes one todo. If another request was faster, {@code change} gets what that one has left, so that no change is lost.
+     * Changes a todo. If a concurrent request has changed it meanwhile, {@code change} is applied to the new state, so that
+     * no change is lost.
      *
-     * @param change may be called more than once, and may throw to leave all as it is
-     * @return what is stored now; empty if there is no such todo
-     * @throws LimitException if it would take more bytes than the owner may have
+     * @param change may be called several times, and may throw an exception to leave the todo unchanged
+     * @return the new state, or nothing if the owner has no such todo
+     * @throws LimitException if the owner's todos would have too many bytes
      */
-    Optional<Todo> update(String owner, String id, UnaryOperator<Todo> change) {
+    public Optional<Todo> update(String owner, String id, UnaryOperator<Todo> change) {
         return Attempts.repeat(MAX_ATTEMPTS, () -> {
             String json = redis.hget(key(owner), id);
             if (json == null) {
@@ -160,49 +155,43 @@ final class TodoStore {
             }
             Todo current = parse(json);
             Todo todo = change.apply(current);
-            boolean done = todo.equals(current)
-                    || changed(redis.evalInteger(
-                            REPLACE, key(owner), id, json, Json.text(todo), Integer.toString(limits.bytes())));
+            boolean done = todo.equals(current) || write(REPLACE, owner, id, json, Json.text(todo));
             return done ? Optional.of(todo) : null;
         });
     }
 
-    /**
-     * Deletes a todo, whether it can be read or not.
-     *
-     * @return false if there is no such todo
-     */
-    boolean remove(String owner, String id) {
+    /** Deletes a todo, even if it is unreadable, and reports whether it existed. */
+    public boolean remove(String owner, String id) {
         return redis.hdel(key(owner), List.of(id));
     }
 
     /**
-     * Deletes the todo that {@code check} has seen, and no later state of it.
+     * Deletes a todo in exactly the state that {@code check} has seen, and reports whether it existed.
      *
-     * @param check may be called more than once, and may throw to leave all as it is
-     * @return false if there is no such todo
+     * @param check may be called several times, and may throw an exception to keep the todo
      */
-    boolean remove(String owner, String id, Consumer<Todo> check) {
+    public boolean remove(String owner, String id, Consumer<Todo> check) {
         return Attempts.repeat(MAX_ATTEMPTS, () -> {
             String json = redis.hget(key(owner), id);
             if (json == null) {
                 return false;
             }
             check.accept(parse(json));
-            return redis.eval(REMOVE, key(owner), id, json) ? true : null;
+            return redis.hdelIfEqual(key(owner), id, json) ? true : null;
         });
     }
 
-    void removeAll(String owner) {
+    /** Deletes all todos of a user. */
+    public void removeAll(String owner) {
         redis.del(key(owner));
     }
 
-    // one that another program has spoilt must not hide the others
+    // A todo that another program has damaged must not hide the others.
     private static Optional<Todo> readable(String json) {
         try {
             return Optional.of(parse(json));
         } catch (IllegalStateException _) {
-            LOG.log(System.Logger.Level.WARNING, "left an unreadable todo out of a list");
+            LOG.log(WARNING, "left an unreadable todo out of a list");
             return Optional.empty();
         }
     }

@@ -1,4 +1,4 @@
-/** A small API a user, as an example of what tokens protect: every method takes its owner, nothing is found without. */
+/** The example of a protected API: todos that belong to one user. Every method takes the owner. */
 @NullMarked
 package dev.latchkey.todos;
 

@@ -66,12 +66,12 @@ class JsonFuzzTest {
 
     private static @Nullable Map<String, String> ours(byte[] body) {
         try {
-            Fields fields = Json.fields(new ByteArrayInputStream(body));
+            RequestFields fields = RequestFields.readJson(new ByteArrayInputStream(body));
             var values = new TreeMap<String, String>();
             for (String name : new String[] {"a", "b", "", "n"}) {
                 fields.optional(name, Function.identity()).ifPresent(value -> values.put(name, value));
             }
-            fields.check();
+            fields.throwIfInvalid();
             return values;
         } catch (IOException e) {
             throw new UncheckedIOException(e);

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.latchkey.json.Json;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.Charset;
@@ -78,7 +79,7 @@ class JsonTest {
         }
         var longest =
                 fields(("{\"" + "n".repeat(64) + "\":\"" + "s".repeat(2048) + "\"}").getBytes(StandardCharsets.UTF_8));
-        assertEquals(2048, longest.raw("n".repeat(64)).length());
+        assertEquals(2048, longest.rawValue("n".repeat(64)).length());
     }
 
     @Test
@@ -89,7 +90,7 @@ class JsonTest {
         }
         var problem = assertThrows(
                 Problem.class,
-                () -> fields((body + "}").getBytes(StandardCharsets.UTF_8)).check());
+                () -> fields((body + "}").getBytes(StandardCharsets.UTF_8)).throwIfInvalid());
         assertEquals(
                 20,
                 new JsonMapper()
@@ -106,7 +107,7 @@ class JsonTest {
         fields.required("b", Integer::valueOf);
         fields.optional("d", Function.identity());
         fields.required("missing", Function.identity());
-        var problem = assertThrows(Problem.class, fields::check);
+        var problem = assertThrows(Problem.class, fields::throwIfInvalid);
         List<String> faulty = new JsonMapper()
                 .readTree(problem.response().body())
                 .get("errors")
@@ -118,7 +119,7 @@ class JsonTest {
     void values_are_taken_as_they_were_sent() throws Exception {
         var fields = fields("{\"a\":\" \\u0000é😀 \"}".getBytes(StandardCharsets.UTF_8));
         var a = fields.required("a", Function.identity());
-        fields.check();
+        fields.throwIfInvalid();
         assertEquals(" \0é😀 ", a.get());
     }
 
@@ -137,8 +138,8 @@ class JsonTest {
         assertFalse(e.toString().contains("secret"));
     }
 
-    private static Fields fields(byte[] body) throws IOException {
-        return Json.fields(new ByteArrayInputStream(body));
+    private static RequestFields fields(byte[] body) throws IOException {
+        return RequestFields.readJson(new ByteArrayInputStream(body));
     }
 
     private static void assertStatus(int status, byte[] body) {

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.net.httpserver.Filter;
 import com.sun.net.httpserver.HttpExchange;
+import dev.latchkey.testing.RawClient;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -55,7 +56,7 @@ class ServerTest {
                 Route.open("GET", "/assertion", _ -> {
                     throw new AssertionError("secret detail");
                 }),
-                Route.open("GET", "/header", _ -> Response.noContent().with("X", "a\r\nSet-Cookie: b")),
+                Route.open("GET", "/header", _ -> Response.noContent().withHeader("X", "a\r\nSet-Cookie: b")),
                 Route.open("GET", "/known", _ -> {
                     throw new UnsupportedOperationException();
                 }),
@@ -66,10 +67,11 @@ class ServerTest {
                 }),
                 Route.guarded("GET", "/guarded", (_, caller) -> Response.json(200, caller.username())));
         server = Server.start(
-                new InetSocketAddress(InetAddress.getLoopbackAddress(), 0),
-                new Router(routes, FORGETFUL, 100, 0),
+                new HttpSettings(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 100, 0),
+                routes,
+                FORGETFUL,
                 e -> e instanceof UnsupportedOperationException
-                        ? new Problem(503, "known").with("Retry-After", "1")
+                        ? new Problem(503, "known").withHeader("Retry-After", "1")
                         : e instanceof Problem problem ? problem : null);
         raw = new RawClient(server.port());
     }
@@ -195,6 +197,6 @@ class ServerTest {
     @Test
     void two_routes_of_one_method_and_path_are_a_mistake() {
         Route route = Route.open("GET", "/a", _ -> Response.noContent());
-        assertThrows(IllegalArgumentException.class, () -> new Router(List.of(route, route), FORGETFUL, 1, 0));
+        assertThrows(IllegalArgumentException.class, () -> new Router(List.of(route, route)));
     }
 }

@@ -4,8 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import dev.latchkey.BlackHole;
-import dev.latchkey.EmbeddedRedis;
+import dev.latchkey.testing.EmbeddedRedis;
+import dev.latchkey.testing.StallingProxy;
 import io.lettuce.core.RedisException;
 import java.time.Duration;
 import java.time.Instant;
@@ -15,7 +15,7 @@ class ConnectorTest {
     @Test
     void a_command_whose_answer_was_lost_is_not_sent_again() throws Exception {
         try (var redis = EmbeddedRedis.start();
-                var proxy = new BlackHole(redis.port());
+                var proxy = new StallingProxy(redis.port());
                 var direct = new Connector(redis.url(), false, Duration.ofSeconds(10), _ -> {});
                 var connector = new Connector(proxy.url(), false, Duration.ofSeconds(10), _ -> {})) {
             var admin = direct.connect().sync();

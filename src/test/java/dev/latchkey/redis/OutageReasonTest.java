@@ -3,8 +3,8 @@ package dev.latchkey.redis;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import dev.latchkey.EmbeddedRedis;
-import dev.latchkey.Topology;
+import dev.latchkey.testing.EmbeddedRedis;
+import dev.latchkey.testing.Topology;
 import io.lettuce.core.RedisException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class OutageReasonTest {
     private static String reason(String url, boolean cluster) {
         try (var connector = new Connector(url, cluster, Duration.ofSeconds(3), _ -> {})) {
-            return Outage.reason(assertThrows(
+            return OutageLog.reason(assertThrows(
                     RedisException.class, () -> connector.connect().sync().get("users:x")));
         }
     }
@@ -79,7 +79,7 @@ class OutageReasonTest {
                         "redis://localhost:" + silent.getLocalPort(), false, Duration.ofMillis(200), _ -> {})) {
             assertEquals(
                     "it takes the connection and says nothing: it hangs, or check the scheme of REDIS_URL",
-                    Outage.reason(assertThrows(RedisException.class, connector::connect)));
+                    OutageLog.reason(assertThrows(RedisException.class, connector::connect)));
         }
     }
 
@@ -91,7 +91,7 @@ class OutageReasonTest {
             redis.signal("STOP");
             assertEquals(
                     "no answer within REDIS_TIMEOUT_MS",
-                    Outage.reason(assertThrows(RedisException.class, () -> commands.get("users:x"))));
+                    OutageLog.reason(assertThrows(RedisException.class, () -> commands.get("users:x"))));
         }
     }
 
@@ -102,7 +102,7 @@ class OutageReasonTest {
             var commands = connector.connect().sync();
             assertEquals(
                     "it refuses commands: OOM",
-                    Outage.reason(assertThrows(RedisException.class, () -> commands.set("users:x", "s3cret"))));
+                    OutageLog.reason(assertThrows(RedisException.class, () -> commands.set("users:x", "s3cret"))));
         }
     }
 }

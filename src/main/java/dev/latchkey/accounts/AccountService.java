@@ -1,0 +1,223 @@
+package dev.latchkey.accounts;
+
+import dev.latchkey.accounts.UserStore.UserRecord;
+import dev.latchkey.overload.Attempts;
+import dev.latchkey.overload.ContentionException;
+import dev.latchkey.overload.OverloadedException;
+import dev.latchkey.redis.Redis;
+import dev.latchkey.tokens.Caller;
+import dev.latchkey.tokens.ClientInfo;
+import dev.latchkey.tokens.TokenStore;
+import dev.latchkey.tokens.TokenStore.IssuedToken;
+import java.time.InstantSource;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Accounts from registration to deletion, safe against concurrent requests.
+ *
+ * <p>Two rules ensure this. Operations that revoke tokens change the user record first, then revoke every indexed token.
+ * Operations that issue a token store and index it first, then read the user record again; if the record has changed, they
+ * delete the token before any client knows it. Whichever runs second therefore sees the other. An operation whose record
+ * has changed starts over, and verifies the password against the new record.
+ */
+public final class AccountService {
+    // Each attempt computes one or two hashes while other users wait. Two suffice against one concurrent request.
+    private static final int MAX_ATTEMPTS = 2;
+
+    private final Redis redis;
+    private final UserStore users;
+    private final TokenStore tokens;
+    private final PasswordHasher hasher;
+    private final InstantSource clock;
+    private final Consumer<String> deleteUserData;
+
+    /**
+     * @param clock in milliseconds
+     * @param deleteUserData deletes everything else that is stored for a username
+     */
+    public AccountService(
+            Redis redis,
+            TokenStore tokens,
+            PasswordHasher hasher,
+            InstantSource clock,
+            Consumer<String> deleteUserData) {
+        this.redis = redis;
+        this.users = new UserStore(redis);
+        this.tokens = tokens;
+        this.hasher = hasher;
+        this.clock = clock;
+        this.deleteUserData = deleteUserData;
+    }
+
+    /** Returns null if there is no such user, or if the user cannot log in. */
+    public @Nullable User find(String username) {
+        UserRecord record = users.find(username);
+        return record == null || record.user().passwordHash().isEmpty() ? null : record.user();
+    }
+
+    /**
+     * Creates a user. Returns null if the username is taken.
+     *
+     * <p>The username is reserved first, and the user is created after everything of an earlier user is gone. A registration
+     * that fails half-way can therefore be repeated, and never creates an account to which an old token belongs.
+     *
+     * @throws ContentionException if another request is registering or deleting the username
+     */
+    public @Nullable User register(Username username, String password) {
+        var user = new User(username.text(), hasher.hash(password), clock.instant());
+        UserRecord reservation = UserStore.reservation(user.username(), user.createdDate());
+        try {
+            if (users.reserve(reservation)) {
+                tokens.revokeAll(user.username());
+                deleteDataWhileReserved(reservation);
+                if (create(reservation, user)) {
+                    return user;
+                }
+                throw new ContentionException(1);
+            }
+        } catch (RuntimeException e) {
+            redis.cleanUpLater(() -> users.remove(reservation));
+            throw e;
+        }
+        UserRecord other = users.find(user.username());
+        long seconds = other == null ? 1 : users.reservedSeconds(other);
+        if (seconds > 0) {
+            throw new ContentionException(seconds);
+        }
+        return null;
+    }
+
+    // If the reply is lost, the user may have been created, and a repeated registration would find the username taken.
+    private boolean create(UserRecord reservation, User user) {
+        try {
+            return users.create(reservation, user);
+        } catch (RuntimeException e) {
+            var found = new AtomicReference<@Nullable UserRecord>();
+            redis.cleanUp(() -> found.set(users.find(user.username())));
+            UserRecord record = found.get();
+            if (record != null && record.user().equals(user)) {
+                return true;
+            }
+            throw e;
+        }
+    }
+
+    /**
+     * Starts a session.
+     *
+     * @param username in canonical form, or empty if there cannot be such a user. In either case the password is hashed.
+     * @throws WrongPasswordException if there is no such user, or the password is wrong
+     */
+    public IssuedToken login(String username, String password, ClientInfo client) {
+        return Attempts.repeat(MAX_ATTEMPTS, () -> {
+            UserRecord record = username.isEmpty() ? null : users.find(username);
+            boolean correct = hasher.verify(
+                    password, record == null ? null : record.user().passwordHash());
+            if (record == null || !correct) {
+                throw new WrongPasswordException();
+            }
+            return issue(upgradeHash(record, password), client);
+        });
+    }
+
+    // A login does not fail because its hash could be stronger. The hash is then upgraded at a later login.
+    private UserRecord upgradeHash(UserRecord record, String password) {
+        if (!hasher.isOutdated(record.user().passwordHash())) {
+            return record;
+        }
+        try {
+            UserRecord upgraded = users.replaceHash(record, hasher.hash(password));
+            return upgraded == null ? record : upgraded;
+        } catch (OverloadedException _) {
+            return record;
+        }
+    }
+
+    /**
+     * Changes the caller's password, ends all sessions and starts a new one. If {@code next} already is the password, an
+     * earlier change has failed half-way, and this call completes it.
+     *
+     * @throws WrongPasswordException if neither password is correct
+     */
+    public IssuedToken changePassword(Caller caller, String current, String next, ClientInfo client) {
+        return Attempts.repeat(MAX_ATTEMPTS, () -> {
+            UserRecord record = users.find(caller.username());
+            String hash = hasher.replacement(
+                    current, record == null ? null : record.user().passwordHash(), next);
+            if (record == null || hash == null) {
+                throw new WrongPasswordException();
+            }
+            boolean alreadyChanged = hash.equals(record.user().passwordHash());
+            UserRecord changed = alreadyChanged ? record : users.replaceHash(record, hash);
+            if (changed == null) {
+                return null;
+            }
+            Set<String> endedIds = tokens.revokeOthers(caller);
+            IssuedToken issued = issue(changed, client);
+            if (issued == null) {
+                return null;
+            }
+            endedIds.addAll(issued.endedSessionIds());
+            endedIds.addAll(tokens.revokeOwn(caller, issued.token()));
+            return new IssuedToken(issued.token(), issued.session(), endedIds);
+        });
+    }
+
+    /**
+     * Deletes the caller's account with its sessions and data. If an earlier deletion has failed half-way, there is no
+     * password to verify any more, and this call completes it.
+     *
+     * @return the ids of the sessions that were ended
+     * @throws WrongPasswordException if the password is wrong
+     */
+    public Set<String> delete(Caller caller, String password) {
+        String username = caller.username();
+        return Attempts.repeat(MAX_ATTEMPTS, () -> {
+            UserRecord record = users.find(username);
+            boolean verified = record == null
+                    || users.reservedSeconds(record) > 0
+                    || hasher.verify(password, record.user().passwordHash());
+            if (!verified) {
+                throw new WrongPasswordException();
+            }
+            UserRecord disabled = record == null
+                    ? UserStore.reservation(username, clock.instant())
+                    : users.disableLogin(record);
+            if (disabled == null || (record == null && !users.reserve(disabled))) {
+                return null;
+            }
+            Set<String> endedIds = tokens.revokeOthers(caller);
+            deleteDataWhileReserved(disabled);
+            endedIds.addAll(tokens.revokeOwn(caller, null));
+            redis.cleanUp(() -> users.remove(disabled));
+            return endedIds;
+        });
+    }
+
+    // After the reservation has expired, the data may belong to the next user with that username.
+    private void deleteDataWhileReserved(UserRecord reservation) {
+        if (!users.isUnchanged(reservation)) {
+            throw new ContentionException(1);
+        }
+        deleteUserData.accept(reservation.user().username());
+    }
+
+    // Returns null if the record has changed: the password that was verified may no longer be correct.
+    private @Nullable IssuedToken issue(UserRecord record, ClientInfo client) {
+        String username = record.user().username();
+        IssuedToken issued = tokens.startSession(username, client);
+        try {
+            if (users.isUnchanged(record)) {
+                return issued;
+            }
+        } catch (RuntimeException e) {
+            redis.cleanUpLater(() -> tokens.revoke(username, issued.token()));
+            throw e;
+        }
+        tokens.revoke(username, issued.token());
+        return null;
+    }
+}

@@ -1,0 +1,139 @@
+package dev.latchkey.accounts;
+
+import dev.latchkey.encoding.Base64Url;
+import dev.latchkey.redis.Redis;
+import dev.latchkey.tokens.ClientInfo;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.ThreadLocalRandom;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Limits how often passwords can be guessed. Counters are in Redis, for all instances together: the hashes {@code
+ * throttle:address:{address}} have one field per username, a field {@code all} for all attempts from that address, and a field
+ * {@code window} that identifies the fixed window.
+ *
+ * <p>An attempt is counted before its hash is computed. Otherwise concurrent attempts could all pass the check before any of
+ * them is counted. There is no limit on a username alone, because anyone could then lock a user out.
+ */
+public final class LoginThrottle {
+    /** Failed logins of one username, from any address, at which an operator is warned. */
+    public static final int ALARM_PER_DAY = 100;
+
+    private static final Duration WINDOW = Duration.ofMinutes(15);
+
+    // An address above its limit adds no further usernames, because it could fill the memory with them. A hash without
+    // a
+    // TTL gets one, because it would otherwise stay locked forever.
+    private static final String COUNT = """
+            local all = redis.call('HINCRBY', KEYS[1], 'all', 1)
+            local name = 0
+            if ARGV[2] ~= '' and all <= tonumber(ARGV[3]) then name = redis.call('HINCRBY', KEYS[1], ARGV[2], 1) end
+            if redis.call('PTTL', KEYS[1]) < 0 then
+              redis.call('PEXPIRE', KEYS[1], ARGV[1])
+              redis.call('HSET', KEYS[1], 'window', ARGV[4])
+            end
+            return {tostring(all), tostring(name), tostring(redis.call('PTTL', KEYS[1])), redis.call('HGET', KEYS[1], 'window') or ''}""";
+    // Only within the window of the count: in a later window it would allow more attempts than the limit.
+    private static final String GIVE_BACK = """
+            if not redis.call('HGET', KEYS[1], 'all') then return 0 end
+            if (redis.call('HGET', KEYS[1], 'window') or '') ~= ARGV[1] then return 0 end
+            redis.call('HINCRBY', KEYS[1], 'all', -1)
+            if ARGV[2] == '' then return 1 end
+            if ARGV[3] == 'reset' then return redis.call('HDEL', KEYS[1], ARGV[2]) end
+            return redis.call('HINCRBY', KEYS[1], ARGV[2], -1)""";
+
+    private final Redis redis;
+    private final boolean enabled;
+
+    private enum Scope {
+        ADDRESS(100, 10),
+        // The /48 of an IPv6 address. Many users may share it, but a single client may own its 65,536 networks.
+        SITE(1000, 40);
+
+        private final int max;
+        private final int maxPerName;
+
+        Scope(int max, int maxPerName) {
+            this.max = max;
+            this.maxPerName = maxPerName;
+        }
+    }
+
+    private record Count(long all, long name, long remainingMillis, String window) {}
+
+    private record Counted(String key, String window) {}
+
+    /**
+     * A counted attempt.
+     *
+     * @param retrySeconds 0 if the attempt is allowed, otherwise the seconds until the window ends
+     */
+    public record Attempt(long retrySeconds, String nameId, List<Counted> counted) {}
+
+    /** @param enabled if false, nothing is counted and every attempt is allowed */
+    public LoginThrottle(Redis redis, boolean enabled) {
+        this.redis = redis;
+        this.enabled = enabled;
+    }
+
+    /**
+     * Counts an attempt.
+     *
+     * @param name the username whose password is tried, whether such a user exists or not; null if there is no username
+     */
+    public Attempt acquire(ClientInfo client, @Nullable String name) {
+        String nameId = name == null ? "" : id(name);
+        List<Counted> counted = new ArrayList<>();
+        for (Scope scope : enabled ? Scope.values() : new Scope[0]) {
+            String address = scope == Scope.ADDRESS ? client.rateLimitKey() : client.siteRateLimitKey();
+            if (!address.isEmpty()) {
+                String key = "throttle:address:" + address;
+                Count count = count(key, WINDOW, nameId, scope.max);
+                if (count.all() > scope.max || count.name() > scope.maxPerName) {
+                    // Not counted for the site: one of its networks must not lock out the others.
+                    return new Attempt(Math.ceilDiv(Math.max(1, count.remainingMillis()), 1000), nameId, counted);
+                }
+                counted.add(new Counted(key, count.window()));
+            }
+        }
+        return new Attempt(0, nameId, counted);
+    }
+
+    /** Gives an attempt back if its hash was never computed. */
+    public void release(Attempt attempt) {
+        giveBack(attempt, "");
+    }
+
+    /** Gives a successful attempt back, and resets the username's count, so that the user may mistype the password again. */
+    public void reset(Attempt attempt) {
+        giveBack(attempt, "reset");
+    }
+
+    private void giveBack(Attempt attempt, String mode) {
+        for (Counted counted : attempt.counted()) {
+            redis.cleanUp(() -> redis.eval(GIVE_BACK, counted.key(), counted.window(), attempt.nameId(), mode));
+        }
+    }
+
+    /** Counts a failed login of a username, and reports whether it is the {@value #ALARM_PER_DAY}th within a day. */
+    public boolean recordFailedLogin(String name) {
+        return enabled
+                && count("throttle:name:" + id(name), Duration.ofDays(1), "", 0).all() == ALARM_PER_DAY;
+    }
+
+    private Count count(String key, Duration window, String field, int max) {
+        String windowId = Long.toHexString(ThreadLocalRandom.current().nextLong());
+        List<String> reply =
+                redis.evalList(COUNT, key, Long.toString(window.toMillis()), field, Integer.toString(max), windowId);
+        return new Count(
+                Long.parseLong(reply.get(0)), Long.parseLong(reply.get(1)), Long.parseLong(reply.get(2)), reply.get(3));
+    }
+
+    // Not the username itself: a user may have typed a password there, which would be readable in Redis.
+    private static String id(String name) {
+        return Base64Url.sha256(name.toLowerCase(Locale.ROOT));
+    }
+}

@@ -1,0 +1,170 @@
+package dev.latchkey.accounts;
+
+import static java.lang.System.Logger.Level.WARNING;
+
+import dev.latchkey.overload.Bulkhead;
+import dev.latchkey.overload.OverloadedException;
+import java.security.GeneralSecurityException;
+import java.security.MessageDigest;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.Base64;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.regex.Pattern;
+import javax.crypto.SecretKeyFactory;
+import javax.crypto.spec.PBEKeySpec;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Hashes passwords with PBKDF2-HMAC-SHA256 (RFC 8018 §5.2). A hash is a PHC string {@code $pbkdf2-sha256$i=600000$SALT$KEY},
+ * with salt and key in base64 without padding.
+ *
+ * <p>Hashing runs on its own platform threads. One hash takes about 150 ms of CPU, and virtual threads are not time-sliced:
+ * on virtual threads, as many logins as there are cores would stop all token checks.
+ *
+ * <p>HMAC replaces a key of more than 64 bytes by its SHA-256 digest (RFC 2104 §2). For such a password, the 32 bytes of the
+ * digest would be accepted too, and no password has more than 256 bits of strength. Neither helps an attacker.
+ */
+public final class PasswordHasher implements AutoCloseable {
+    /**
+     * Caps the work that a stored hash can demand. Otherwise anyone able to write one user record could stall every login.
+     */
+    static final int MAX_ITERATIONS = 10_000_000;
+
+    private static final System.Logger LOG = System.getLogger("latchkey.auth");
+    private static final int SALT_BYTES = 16;
+    private static final int KEY_BITS = 256;
+    private static final Pattern PHC =
+            Pattern.compile("\\$pbkdf2-sha256\\$i=([1-9][0-9]{0,7})\\$([A-Za-z0-9+/]{22})\\$([A-Za-z0-9+/]{43})");
+    private static final Base64.Encoder BASE64 = Base64.getEncoder().withoutPadding();
+
+    private final int iterations;
+    private final SecureRandom random = new SecureRandom();
+    private final ExecutorService pool;
+    private final Bulkhead permits;
+    private final String dummyHash;
+
+    /**
+     * @param iterations of new hashes
+     * @param threads for hashing
+     * @param maxWait for a free thread
+     */
+    PasswordHasher(int iterations, int threads, Duration maxWait) {
+        this(iterations, threads, new Bulkhead(threads, maxWait));
+    }
+
+    private PasswordHasher(int iterations, int threads, Bulkhead permits) {
+        this.iterations = iterations;
+        this.permits = permits;
+        pool = Executors.newFixedThreadPool(
+                threads, Thread.ofPlatform().daemon().name("password-hash-", 0).factory());
+        dummyHash = phc(new byte[SALT_BYTES], new byte[KEY_BITS / 8]);
+    }
+
+    /** Returns a hasher that uses all CPU cores except one. */
+    public static PasswordHasher create(int iterations) {
+        int threads = Math.max(1, Runtime.getRuntime().availableProcessors() - 1);
+        return new PasswordHasher(iterations, threads, new Bulkhead(threads));
+    }
+
+    /**
+     * Returns the hash of a password with a new random salt.
+     *
+     * @throws OverloadedException if no thread was free for 3 seconds; nothing has been computed
+     */
+    public String hash(String password) {
+        return run(() -> newHash(password));
+    }
+
+    /** Reports whether the hash has fewer iterations than a new hash would have. */
+    boolean isOutdated(String phc) {
+        var parts = PHC.matcher(phc);
+        return parts.matches() && Integer.parseInt(parts.group(1)) < iterations;
+    }
+
+    /**
+     * Reports whether {@code password} matches the hash. A password with a control character never matches.
+     *
+     * <p>The cost is the same if {@code phc} is null (there is no such user), is not a usable hash, or has fewer iterations.
+     * Otherwise the response time would reveal which usernames exist.
+     *
+     * @throws OverloadedException if no thread was free for 3 seconds; nothing has been computed
+     */
+    public boolean verify(String password, @Nullable String phc) {
+        return run(() -> matches(password, phc));
+    }
+
+    /**
+     * Returns the hash to store for a password change: a new hash if {@code current} matches {@code phc}, {@code phc} itself
+     * if {@code next} matches it already, and null otherwise. Both hashes are computed without waiting again in between, so
+     * that a change that has started can finish.
+     *
+     * @throws OverloadedException if no thread was free for 3 seconds; nothing has been computed
+     */
+    @Nullable
+    String replacement(String current, @Nullable String phc, String next) {
+        return run(() -> matches(current, phc) ? newHash(next) : matches(next, phc) ? phc : null);
+    }
+
+    private String newHash(String password) throws GeneralSecurityException {
+        byte[] salt = new byte[SALT_BYTES];
+        random.nextBytes(salt);
+        return phc(salt, pbkdf2(password, salt, iterations, KEY_BITS));
+    }
+
+    private boolean matches(String password, @Nullable String phc) throws GeneralSecurityException {
+        var parts = PHC.matcher(phc == null ? "" : phc);
+        boolean isUsable = parts.matches() && Integer.parseInt(parts.group(1)) <= MAX_ITERATIONS;
+        if (!isUsable) {
+            if (phc != null && !phc.isEmpty()) {
+                LOG.log(WARNING, "a stored password hash is not usable: that user cannot log in");
+            }
+            parts = PHC.matcher(dummyHash);
+            parts.matches();
+        }
+        int count = Integer.parseInt(parts.group(1));
+        byte[] salt = Base64.getDecoder().decode(parts.group(2));
+        byte[] key = Base64.getDecoder().decode(parts.group(3));
+        if (count < iterations) {
+            pbkdf2(password, salt, iterations - count, KEY_BITS); // only for the time it takes
+        }
+        boolean equal = MessageDigest.isEqual(key, pbkdf2(password, salt, count, KEY_BITS));
+        return equal && isUsable && !PasswordPolicy.hasControlCharacter(password);
+    }
+
+    private String phc(byte[] salt, byte[] key) {
+        return "$pbkdf2-sha256$i=" + iterations + "$" + BASE64.encodeToString(salt) + "$" + BASE64.encodeToString(key);
+    }
+
+    private <T extends @Nullable Object> T run(Callable<T> task) {
+        return permits.run(() -> {
+            try {
+                return pool.submit(task).get();
+            } catch (ExecutionException e) {
+                throw new IllegalStateException(e.getCause());
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new IllegalStateException(e);
+            }
+        });
+    }
+
+    static byte[] pbkdf2(String password, byte[] salt, int count, int keyBits) throws GeneralSecurityException {
+        var spec = new PBEKeySpec(password.toCharArray(), salt, count, keyBits);
+        try {
+            return SecretKeyFactory.getInstance("PBKDF2WithHmacSHA256")
+                    .generateSecret(spec)
+                    .getEncoded();
+        } finally {
+            spec.clearPassword();
+        }
+    }
+
+    @Override
+    public void close() {
+        pool.shutdownNow();
+    }
+}

@@ -1,0 +1,95 @@
+package dev.latchkey.accounts;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.text.Normalizer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Collectors;
+
+/**
+ * The rules for new passwords: their length, and that they are not easy to guess. There are no composition rules (NIST SP
+ * 800-63B-4 §3.1.1.2).
+ */
+public final class PasswordPolicy {
+    /** In code points. Long enough for any passphrase, and short enough that the cost of a hash does not depend on it. */
+    public static final int MAX_LENGTH = 128;
+
+    private static final int MAX_DECOMPOSITION = 4; // code points that NFC can combine into one
+
+    private final int minLength;
+    private final Set<String> common = readCommon();
+
+    /** @param minLength in code points */
+    public PasswordPolicy(int minLength) {
+        this.minLength = minLength;
+    }
+
+    /**
+     * Returns the password in normalized form.
+     *
+     * @param username in upper or lower case; empty if unknown
+     * @throws IllegalArgumentException if the password breaks a rule; the message tells the client all of them
+     */
+    public String check(String password, String username) {
+        String normal = normalize(password);
+        String lower = normal.toLowerCase(Locale.ROOT);
+        // NFC turns some code points into three, which must not count as three typed characters.
+        int length = Math.min(length(password), length(normal));
+        List<String> errors = new ArrayList<>();
+        if (length < minLength || length > MAX_LENGTH) {
+            errors.add("must have " + minLength + "–" + MAX_LENGTH + " characters");
+        }
+        if (hasControlCharacter(normal)) {
+            errors.add("must not contain control characters");
+        }
+        if (lower.equals(username.toLowerCase(Locale.ROOT))) {
+            errors.add("must not be the username");
+        }
+        if (common.contains(lower)) {
+            errors.add("must not be one of the most common passwords");
+        }
+        if (!errors.isEmpty()) {
+            throw new IllegalArgumentException(String.join(", ", errors));
+        }
+        return normal;
+    }
+
+    /**
+     * Returns the password in NFC, because keyboards and systems write the same accented letter as different code points.
+     *
+     * @throws IllegalArgumentException if the text is too long for a password; the message tells the client the limit
+     */
+    public static String normalize(String password) {
+        // Normalizing takes quadratic time for a run of combining marks, and would stop all token checks.
+        if (length(password) > MAX_LENGTH * MAX_DECOMPOSITION) {
+            throw new IllegalArgumentException("must have at most " + MAX_LENGTH + " characters");
+        }
+        return Normalizer.normalize(password, Normalizer.Form.NFC);
+    }
+
+    /** Reports whether the text has a control character. HMAC ignores NULs at the end of a password (RFC 2104 §2). */
+    static boolean hasControlCharacter(String password) {
+        return password.chars().anyMatch(Character::isISOControl);
+    }
+
+    private static int length(String text) {
+        return text.codePointCount(0, text.length());
+    }
+
+    private static Set<String> readCommon() {
+        try (InputStream list = PasswordPolicy.class.getResourceAsStream("common-passwords.txt")) {
+            return new String(Objects.requireNonNull(list).readAllBytes(), StandardCharsets.US_ASCII)
+                    .lines()
+                    .filter(line -> !line.startsWith("#")) // the list starts with its source and licence
+                    .collect(Collectors.toUnmodifiableSet());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

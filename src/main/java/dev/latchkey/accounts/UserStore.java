@@ -1,0 +1,115 @@
+package dev.latchkey.accounts;
+
+import dev.latchkey.json.Json;
+import dev.latchkey.redis.Redis;
+import java.time.Duration;
+import java.time.Instant;
+import org.jspecify.annotations.Nullable;
+
+/** The records {@code users:{username}}: JSON {@code {username, passwordHash, createdDate}} without a TTL. */
+final class UserStore {
+    private static final Duration RESERVATION = Duration.ofSeconds(60);
+
+    private final Redis redis;
+
+    /**
+     * A user as stored.
+     *
+     * @param json the exact text of the record: a change only happens if Redis still holds it
+     */
+    record UserRecord(User user, String json) {
+        /** Returns the username, without the hash. */
+        @Override
+        public String toString() {
+            return user.toString();
+        }
+    }
+
+    UserStore(Redis redis) {
+        this.redis = redis;
+    }
+
+    /** Returns null if there is no such user. */
+    @Nullable
+    UserRecord find(String username) {
+        String json = redis.get(key(username));
+        return json == null ? null : new UserRecord(Json.read(json, User.class), json);
+    }
+
+    /** Reports whether the record has not changed since it was read. */
+    boolean isUnchanged(UserRecord record) {
+        return record.json().equals(redis.get(key(record)));
+    }
+
+    /** Returns a record for {@link #reserve}, which cannot log in. */
+    static UserRecord reservation(String username, Instant now) {
+        var user = new User(username, "", now);
+        return new UserRecord(user, Json.text(user));
+    }
+
+    /**
+     * Stores the reservation for at most 60 seconds, and reports whether the username was free. Of several concurrent calls,
+     * exactly one succeeds.
+     */
+    boolean reserve(UserRecord reservation) {
+        return redis.setIfAbsent(key(reservation), reservation.json(), RESERVATION);
+    }
+
+    /** Replaces the reservation by {@code user}. Returns false, and does nothing, if it has changed or expired. */
+    boolean create(UserRecord reservation, User user) {
+        return redis.replaceIfEqual(key(reservation), reservation.json(), Json.text(user));
+    }
+
+    /**
+     * Returns for how many seconds a registration or deletion still reserves the username, at least 1, or 0 if the record
+     * belongs to a user.
+     */
+    long reservedSeconds(UserRecord record) {
+        if (!record.user().passwordHash().isEmpty()) {
+            return 0;
+        }
+        // -1: an operator has disabled the login of this user. -2: the reservation has just ended.
+        long millis = redis.pttl(key(record));
+        return millis == -1 ? 0 : Math.ceilDiv(Math.max(1, millis), 1000);
+    }
+
+    /**
+     * Replaces the password hash and keeps unknown fields. Returns the new record, or null, and does nothing, if the record
+     * has changed since it was read.
+     */
+    @Nullable
+    UserRecord replaceHash(UserRecord record, String hash) {
+        UserRecord changed = withHash(record, hash);
+        return redis.replaceIfEqual(key(record), record.json(), changed.json()) ? changed : null;
+    }
+
+    /**
+     * Removes the password, so that the user cannot log in but the username stays taken until {@link #remove}. If this
+     * process dies before that, the username is free after 60 seconds. Returns the new record, or null, and does nothing, if
+     * the record has changed since it was read.
+     */
+    @Nullable
+    UserRecord disableLogin(UserRecord record) {
+        UserRecord changed = withHash(record, "");
+        return redis.replaceIfEqual(key(record), record.json(), changed.json(), RESERVATION) ? changed : null;
+    }
+
+    /** Deletes the record, unless it has changed since it was read. */
+    void remove(UserRecord record) {
+        var _ = redis.deleteIfEqual(key(record), record.json());
+    }
+
+    private static UserRecord withHash(UserRecord record, String hash) {
+        User user = record.user();
+        String json = Json.withField(record.json(), "passwordHash", hash);
+        return new UserRecord(new User(user.username(), hash, user.createdDate()), json);
+    }
+
+    private static String key(UserRecord record) {
+        return key(record.user().username());
+    }
+
+    private static String key(String username) {
+        return "users:" + username;
+    }
+}

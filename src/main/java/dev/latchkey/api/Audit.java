@@ -1,0 +1,35 @@
+package dev.latchkey.api;
+
+import static java.lang.System.Logger.Level.INFO;
+import static java.lang.System.Logger.Level.WARNING;
+
+import dev.latchkey.accounts.LoginThrottle;
+import dev.latchkey.http.Request;
+import java.util.Collection;
+
+/** The audit log: one line per event that an investigation would ask for. It never has a token, password or hash. */
+final class Audit {
+    private static final System.Logger LOG = System.getLogger("latchkey.audit");
+
+    private Audit() {}
+
+    /**
+     * @param username in canonical form; empty if there cannot be such a user, because the user may have typed a password
+     * @param sessionId the public id; empty if unknown
+     */
+    static void log(String event, Request request, String username, String sessionId) {
+        Object[] fields = {
+            "username", username, "address", request.client().address(), "session", sessionId, "requestId", request.id()
+        };
+        LOG.log(INFO, event, fields);
+    }
+
+    static void sessionsRevoked(Request request, String username, Collection<String> sessionIds) {
+        sessionIds.forEach(id -> log("session revoked", request, username, id));
+    }
+
+    static void manyFailedLogins(String username) {
+        String message = "many failed logins within a day";
+        LOG.log(WARNING, message, "username", username, "failures", LoginThrottle.ALARM_PER_DAY);
+    }
+}

@@ -1,0 +1,72 @@
+package dev.latchkey.api;
+
+import com.sun.net.httpserver.Filter;
+import com.sun.net.httpserver.HttpExchange;
+import dev.latchkey.http.Problem;
+import dev.latchkey.http.Route;
+import dev.latchkey.tokens.Caller;
+import dev.latchkey.tokens.TokenStore;
+import java.io.IOException;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** Authenticates guarded requests: validates the bearer token (RFC 6750 §2.1) and binds the caller, or throws a 401. */
+public final class AuthFilter extends Filter {
+    private static final String SCHEME = "bearer";
+
+    private final TokenStore tokens;
+
+    public AuthFilter(TokenStore tokens) {
+        this.tokens = tokens;
+    }
+
+    @Override
+    public String description() {
+        return "bearer token";
+    }
+
+    @Override
+    public void doFilter(HttpExchange exchange, Chain chain) throws IOException {
+        String token = token(exchange.getRequestHeaders().get("Authorization"));
+        String username = tokens.usernameFor(token);
+        if (username == null) {
+            throw invalidToken();
+        }
+        ScopedValue.where(Route.CALLER, new Caller(username, token)).<Void, IOException>call(() -> {
+            chain.doFilter(exchange);
+            return null;
+        });
+    }
+
+    private static String token(@Nullable List<String> headers) {
+        if (headers == null) {
+            throw unauthorized(
+                    "A bearer token is required: send Authorization: Bearer with the token from a login.", "");
+        }
+        // With two headers, a proxy in front may have checked the other one.
+        String header = headers.size() == 1 ? headers.getFirst() : SCHEME;
+        int start = SCHEME.length();
+        boolean isSchemeOnly = header.length() == start; // handled as an invalid token
+        if (!header.regionMatches(true, 0, SCHEME, 0, start) || !(isSchemeOnly || header.charAt(start) == ' ')) {
+            throw unauthorized("The Authorization header must use the Bearer scheme.", "");
+        }
+        while (start < header.length() && header.charAt(start) == ' ') {
+            start++;
+        }
+        return header.substring(start);
+    }
+
+    /** Returns the response to an unknown, expired or revoked token, which does not reveal which of them it is. */
+    static Problem invalidToken() {
+        return unauthorized("The token is invalid, expired or revoked.", ", error=\"invalid_token\"");
+    }
+
+    /**
+     * Returns a 401 with a challenge (RFC 6750 §3).
+     *
+     * @param error the challenge's error parameter; empty if the request has no bearer token
+     */
+    static Problem unauthorized(String detail, String error) {
+        return new Problem(401, detail).withHeader("WWW-Authenticate", "Bearer realm=\"latchkey\"" + error);
+    }
+}

@@ -1,0 +1,234 @@
+package dev.latchkey.api;
+
+import dev.latchkey.accounts.AccountService;
+import dev.latchkey.accounts.LoginThrottle;
+import dev.latchkey.accounts.PasswordPolicy;
+import dev.latchkey.accounts.User;
+import dev.latchkey.accounts.Username;
+import dev.latchkey.accounts.WrongPasswordException;
+import dev.latchkey.http.Problem;
+import dev.latchkey.http.Request;
+import dev.latchkey.http.RequestFields;
+import dev.latchkey.http.Response;
+import dev.latchkey.overload.Bulkhead;
+import dev.latchkey.overload.OverloadedException;
+import dev.latchkey.tokens.Caller;
+import dev.latchkey.tokens.Session;
+import dev.latchkey.tokens.TokenStore;
+import dev.latchkey.tokens.TokenStore.IssuedToken;
+import java.io.IOException;
+import java.time.Instant;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/** The routes {@code /api/auth/…}: accounts, tokens and sessions. */
+public final class AuthHandlers {
+    private final AccountService accounts;
+    private final TokenStore tokens;
+    private final PasswordPolicy policy;
+    private final LoginThrottle throttle;
+    private final Bulkhead lists;
+
+    private record AccountBody(String username, Instant createdDate) {}
+
+    private record LoginBody(String token, String username) {}
+
+    private record TokenBody(String token) {}
+
+    private record SessionsBody(List<SessionBody> sessions) {}
+
+    private record SessionBody(
+            String id, Instant createdDate, Instant expiresDate, String userAgent, String address, boolean current) {}
+
+    /** @param lists limits how many lists are made at the same time */
+    public AuthHandlers(
+            AccountService accounts, TokenStore tokens, PasswordPolicy policy, LoginThrottle throttle, Bulkhead lists) {
+        this.accounts = accounts;
+        this.tokens = tokens;
+        this.policy = policy;
+        this.throttle = throttle;
+        this.lists = lists;
+    }
+
+    Response register(Request request) throws IOException {
+        RequestFields fields = request.json();
+        var username = fields.required("username", Username::new);
+        var password = fields.required("password", text -> policy.check(text, fields.rawValue("username")));
+        fields.throwIfInvalid();
+        String name = username.get().text();
+        // A registration does not give its attempt back, because what it stores stays.
+        User user = rateLimited(request, name, null, () -> accounts.register(username.get(), password.get()));
+        if (user == null) {
+            throw new Problem(409, "The username " + name + " is taken.");
+        }
+        Audit.log("registered", request, name, "");
+        return Response.json(201, new AccountBody(name, user.createdDate()));
+    }
+
+    Response login(Request request) throws IOException {
+        RequestFields fields = request.json();
+        var username = fields.required("username", Function.identity());
+        var password = fields.required("password", PasswordPolicy::normalize);
+        fields.throwIfInvalid();
+        String name = Username.canonical(username.get());
+        try {
+            IssuedToken issued = rateLimited(
+                    request, name, username.get(), () -> accounts.login(name, password.get(), request.client()));
+            Audit.log("login succeeded", request, name, issued.session().id());
+            Audit.sessionsRevoked(request, name, issued.endedSessionIds());
+            return Response.json(200, new LoginBody(issued.token(), name));
+        } catch (WrongPasswordException _) {
+            Audit.log("login failed", request, name, "");
+            throw AuthFilter.unauthorized("The username or the password is wrong.", "");
+        }
+    }
+
+    Response refresh(Request request, Caller caller) {
+        // A token may have outlived its user, if deleting the account has failed half-way.
+        boolean userExists = accounts.find(caller.username()) != null;
+        IssuedToken issued = userExists ? tokens.rotate(caller, request.client()) : null;
+        if (issued == null) {
+            throw AuthFilter.invalidToken();
+        }
+        Audit.log("refreshed", request, caller.username(), issued.session().id());
+        return Response.json(200, new TokenBody(issued.token()));
+    }
+
+    Response logout(Request request, Caller caller) {
+        String sessionId = sessionId(caller);
+        if (tokens.revoke(caller.username(), caller.token())) {
+            Audit.log("logged out", request, caller.username(), sessionId);
+        }
+        return Response.noContent();
+    }
+
+    Response me(Request request, Caller caller) {
+        User user = accounts.find(caller.username());
+        if (user == null) {
+            throw AuthFilter.invalidToken(); // the account has just been deleted
+        }
+        return Response.json(200, new AccountBody(user.username(), user.createdDate()));
+    }
+
+    /** For reverse proxies: the status code is the result, and the header tells the upstream the username. */
+    Response verify(Request request, Caller caller) {
+        return Response.noContent().withHeader("X-Auth-User", caller.username());
+    }
+
+    Response listSessions(Request request, Caller caller) {
+        return lists.run(() -> {
+            String currentId = sessionId(caller);
+            List<SessionBody> sessions = tokens.sessions(caller.username()).stream()
+                    .map(session -> new SessionBody(
+                            session.id(),
+                            session.createdDate(),
+                            session.expiresDate(),
+                            session.userAgent(),
+                            session.address(),
+                            session.id().equals(currentId)))
+                    .toList();
+            return Response.json(200, new SessionsBody(sessions));
+        });
+    }
+
+    Response endSession(Request request, Caller caller) {
+        Set<String> ended = tokens.revokeSession(caller.username(), request.pathParameter());
+        if (ended.isEmpty()) {
+            throw new Problem(404, "You have no such session."); // the same for another user's session
+        }
+        Audit.sessionsRevoked(request, caller.username(), ended);
+        return Response.noContent();
+    }
+
+    Response endAllSessions(Request request, Caller caller) {
+        Set<String> ended = tokens.revokeOthers(caller);
+        ended.addAll(tokens.revokeOwn(caller, null));
+        Audit.sessionsRevoked(request, caller.username(), ended);
+        return Response.noContent();
+    }
+
+    Response changePassword(Request request, Caller caller) throws IOException {
+        RequestFields fields = request.json();
+        var current = fields.required("currentPassword", PasswordPolicy::normalize);
+        var next = fields.required("newPassword", text -> policy.check(text, caller.username()));
+        fields.throwIfInvalid();
+        String name = caller.username();
+        try {
+            IssuedToken issued = rateLimited(
+                    request,
+                    name,
+                    name,
+                    () -> accounts.changePassword(caller, current.get(), next.get(), request.client()));
+            Audit.log("password changed", request, name, issued.session().id());
+            Audit.sessionsRevoked(request, name, issued.endedSessionIds());
+            return Response.json(200, new TokenBody(issued.token()));
+        } catch (WrongPasswordException _) {
+            // The new password was compared with the hash too, so this was a second guess.
+            var _ = throttle.acquire(request.client(), name);
+            throw wrongPassword(request, caller);
+        }
+    }
+
+    Response deleteAccount(Request request, Caller caller) throws IOException {
+        RequestFields fields = request.json();
+        var password = fields.required("password", PasswordPolicy::normalize);
+        fields.throwIfInvalid();
+        String sessionId = sessionId(caller);
+        String name = caller.username();
+        try {
+            Set<String> ended = rateLimited(request, name, name, () -> accounts.delete(caller, password.get()));
+            Audit.log("account deleted", request, name, sessionId);
+            Audit.sessionsRevoked(request, name, ended);
+            return Response.noContent();
+        } catch (WrongPasswordException _) {
+            throw wrongPassword(request, caller);
+        }
+    }
+
+    // Without error="invalid_token", because a client would then discard a token that is still valid.
+    private Problem wrongPassword(Request request, Caller caller) {
+        Audit.log("wrong password", request, caller.username(), sessionId(caller));
+        return AuthFilter.unauthorized("The password is wrong.", "");
+    }
+
+    /**
+     * Makes an attempt that computes a hash. A successful attempt does not count, so that correct logins cannot lock out an
+     * office or a web backend behind one address.
+     *
+     * @param username for the audit log
+     * @param name whose password is tried, as typed; null for an attempt that counts even if it succeeds
+     * @throws Problem 429 if there were too many attempts
+     */
+    private <T extends @Nullable Object> T rateLimited(
+            Request request, String username, @Nullable String name, Supplier<T> action) {
+        var attempt = throttle.acquire(request.client(), name);
+        if (attempt.retrySeconds() > 0) {
+            Audit.log("throttled", request, username, "");
+            throw new Problem(429, "Too many attempts. Try again in " + attempt.retrySeconds() + " seconds.")
+                    .withHeader("Retry-After", Long.toString(attempt.retrySeconds()));
+        }
+        try {
+            T result = action.get();
+            if (name != null) {
+                throttle.reset(attempt);
+            }
+            return result;
+        } catch (OverloadedException e) {
+            throttle.release(attempt);
+            throw e;
+        } catch (WrongPasswordException e) {
+            if (name != null && throttle.recordFailedLogin(name)) {
+                Audit.manyFailedLogins(username);
+            }
+            throw e;
+        }
+    }
+
+    private String sessionId(Caller caller) {
+        Session session = tokens.session(caller);
+        return session == null ? "" : session.id();
+    }
+}

@@ -1,0 +1,74 @@
+package dev.latchkey.api;
+
+import dev.latchkey.http.Request;
+import dev.latchkey.http.Response;
+import dev.latchkey.redis.Redis;
+import dev.latchkey.redis.RedisUnavailableException;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The routes {@code /health/…}. The process is live if it responds at all. It is ready if Redis replies and the process is not
+ * about to stop. Otherwise the response is a 503 with the reason: {@code redis} is {@code timeout}, {@code disconnected} or
+ * {@code error}, or {@code draining} is true.
+ */
+public final class HealthHandlers {
+    private static final long FRESH_NANOS = Duration.ofMillis(500).toNanos();
+    private static final Response UP = Response.json(200, Map.of("status", "up"));
+
+    private final Redis redis;
+    private volatile boolean draining;
+    private @Nullable Response lastResponse;
+    private long lastCheckNanos;
+
+    public HealthHandlers(Redis redis) {
+        this.redis = redis;
+    }
+
+    /** Makes {@code /health/ready} respond with 503 from now on. */
+    public void drain() {
+        draining = true;
+    }
+
+    Response live(Request request) {
+        return UP;
+    }
+
+    Response ready(Request request) {
+        return draining ? down("draining", true) : redisStatus();
+    }
+
+    // Sends at most one PING per 500 ms, whatever the number of probes.
+    private synchronized Response redisStatus() {
+        Response response = lastResponse;
+        if (response == null || System.nanoTime() - lastCheckNanos > FRESH_NANOS) {
+            response = ping();
+            lastResponse = response;
+            lastCheckNanos = System.nanoTime();
+        }
+        return response;
+    }
+
+    private Response ping() {
+        try {
+            redis.ping();
+            return UP;
+        } catch (RedisUnavailableException e) {
+            return down(
+                    "redis",
+                    switch (e.reason()) {
+                        case TIMEOUT -> "timeout";
+                        case NOT_CONNECTED, DISCONNECTED -> "disconnected";
+                        case ERROR -> "error";
+                    });
+        }
+    }
+
+    private static Response down(String name, Object reason) {
+        Map<String, Object> body = new LinkedHashMap<>(Map.of("status", "down"));
+        body.put(name, reason);
+        return Response.json(503, body).withHeader("Retry-After", "1");
+    }
+}

@@ -1,0 +1,120 @@
+package dev.latchkey.api;
+
+import dev.latchkey.http.Problem;
+import dev.latchkey.http.Request;
+import dev.latchkey.http.RequestFields;
+import dev.latchkey.http.Response;
+import dev.latchkey.overload.Bulkhead;
+import dev.latchkey.todos.Todo;
+import dev.latchkey.todos.TodoIds;
+import dev.latchkey.todos.TodoStore;
+import dev.latchkey.tokens.Caller;
+import dev.latchkey.tokens.TokenStore;
+import java.io.IOException;
+import java.time.Instant;
+import java.time.InstantSource;
+
+/** The routes {@code /api/todos}: the caller's own todos. */
+public final class TodoHandlers {
+    private static final int MAX_LIMIT = 200;
+    private static final int DEFAULT_LIMIT = 50;
+
+    private final TodoStore store;
+    private final TokenStore tokens;
+    private final Bulkhead lists;
+    private final TodoIds ids;
+    private final InstantSource clock;
+
+    /**
+     * @param lists limits how many lists are made at the same time
+     * @param clock in milliseconds
+     */
+    public TodoHandlers(TodoStore store, TokenStore tokens, Bulkhead lists, TodoIds ids, InstantSource clock) {
+        this.store = store;
+        this.tokens = tokens;
+        this.lists = lists;
+        this.ids = ids;
+        this.clock = clock;
+    }
+
+    Response list(Request request, Caller caller) {
+        RequestFields query = request.query();
+        var status = query.optional("status", Todo.Status::of);
+        var limit = query.optional("limit", TodoHandlers::limit);
+        var after = query.optional("after", TodoIds::check);
+        query.throwIfInvalid();
+        return lists.run(() -> Response.json(
+                200, store.list(caller.username(), status, limit.orElse(DEFAULT_LIMIT), after.orElse(""))));
+    }
+
+    private static int limit(String text) {
+        if (!text.matches("[0-9]{1,3}") || Integer.parseInt(text) < 1 || Integer.parseInt(text) > MAX_LIMIT) {
+            throw new IllegalArgumentException("must be 1–" + MAX_LIMIT);
+        }
+        return Integer.parseInt(text);
+    }
+
+    Response create(Request request, Caller caller) throws IOException {
+        RequestFields fields = request.json();
+        var name = fields.required("name", Todo::checkName);
+        var status = fields.optional("status", Todo.Status::of);
+        fields.throwIfInvalid();
+        Instant now = clock.instant();
+        var todo = new Todo(ids.next(), name.get(), status.orElse(Todo.Status.TODO), now, now);
+        store.add(caller.username(), todo);
+        undoIfTokenRevoked(caller, todo);
+        return response(201, todo).withHeader("Location", "/api/todos/" + todo.id());
+    }
+
+    // A concurrent request may have deleted the account. The next user with that username must not inherit this todo.
+    private void undoIfTokenRevoked(Caller caller, Todo todo) {
+        if (tokens.usernameFor(caller.token()) == null) {
+            store.remove(caller.username(), todo.id());
+            throw AuthFilter.invalidToken();
+        }
+    }
+
+    Response get(Request request, Caller caller) {
+        Todo todo = store.find(caller.username(), request.pathParameter()).orElseThrow(TodoHandlers::notFound);
+        requireMatch(request, todo);
+        return request.ifNoneMatch(todo.etag()) ? Response.notModified(todo.etag()) : response(200, todo);
+    }
+
+    Response patch(Request request, Caller caller) throws IOException {
+        RequestFields fields = request.json();
+        var name = fields.optional("name", Todo::checkName);
+        var status = fields.optional("status", Todo.Status::of);
+        fields.throwIfInvalid();
+        Todo patched = store.update(caller.username(), request.pathParameter(), todo -> {
+                    requireMatch(request, todo);
+                    return todo.patched(name, status, clock.instant());
+                })
+                .orElseThrow(TodoHandlers::notFound);
+        return response(200, patched);
+    }
+
+    Response delete(Request request, Caller caller) {
+        boolean removed = request.hasIfMatch()
+                ? store.remove(caller.username(), request.pathParameter(), todo -> requireMatch(request, todo))
+                : store.remove(caller.username(), request.pathParameter());
+        if (!removed) {
+            throw notFound();
+        }
+        return Response.noContent();
+    }
+
+    private static Response response(int status, Todo todo) {
+        return Response.json(status, todo).withHeader("ETag", todo.etag());
+    }
+
+    private static void requireMatch(Request request, Todo todo) {
+        if (!request.ifMatch(todo.etag())) {
+            throw new Problem(412, "The todo has changed: its ETag does not match If-Match.");
+        }
+    }
+
+    // The same for another user's todo, because a 403 would reveal that it exists.
+    private static Problem notFound() {
+        return new Problem(404, "You have no such todo.");
+    }
+}

@@ -1,0 +1,12 @@
+package dev.latchkey.http;
+
+import java.net.InetSocketAddress;
+
+/**
+ * The settings of the HTTP server.
+ *
+ * @param address to listen on; port 0 selects a free port
+ * @param maxBodyBytes of a request body; larger ones get a 413
+ * @param trustedProxyHops number of proxies in front that append to {@code X-Forwarded-For}
+ */
+public record HttpSettings(InetSocketAddress address, int maxBodyBytes, int trustedProxyHops) {}

@@ -1,0 +1,109 @@
+package dev.latchkey.http;
+
+import dev.latchkey.json.InvalidJsonException;
+import dev.latchkey.json.Json;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The fields of a JSON object or query, and the errors in them.
+ *
+ * <p>First ask for each field, then call {@link #throwIfInvalid}, which throws one {@link Problem} with all errors. A parser
+ * rejects a value with an {@link IllegalArgumentException} whose message follows the field's name, as in "must be a number".
+ */
+public final class RequestFields {
+    private static final int MAX_FIELDS = 20; // no route has as many, and a client cannot fill the memory
+
+    private final String source;
+    private final Map<String, Optional<String>> values = new LinkedHashMap<>(); // empty: present, but not a string
+    private final Set<String> known = new HashSet<>();
+    private final Set<Problem.FieldError> errors = new LinkedHashSet<>(); // a field sent a thousand times is one error
+
+    RequestFields(String source) {
+        this.source = source;
+    }
+
+    /**
+     * Reads a JSON object.
+     *
+     * @throws Problem 400 if it is malformed or exceeds a limit
+     * @throws IOException if reading fails
+     */
+    static RequestFields readJson(InputStream body) throws IOException {
+        var fields = new RequestFields("request body");
+        try {
+            Json.readObject(body, fields::add);
+        } catch (InvalidJsonException e) {
+            throw new Problem(400, String.valueOf(e.getMessage()));
+        }
+        return fields;
+    }
+
+    /** @param value null if it is not a string */
+    void add(String field, @Nullable String value) {
+        if (values.size() == MAX_FIELDS && !values.containsKey(field)) {
+            return; // the request is rejected because of the others
+        }
+        if (values.putIfAbsent(field, Optional.ofNullable(value)) != null) {
+            addError(field, "must not be repeated");
+        }
+    }
+
+    /** Returns the value as sent, or an empty text if the field is absent or not a string. */
+    public String rawValue(String field) {
+        return values.getOrDefault(field, Optional.empty()).orElse("");
+    }
+
+    /** Returns a supplier of the value, to be used after {@link #throwIfInvalid}. */
+    public <T> Supplier<T> required(String field, Function<String, T> parser) {
+        if (!values.containsKey(field)) {
+            addError(field, "is required");
+        }
+        return optional(field, parser)::orElseThrow;
+    }
+
+    /** Returns nothing if the field is absent or invalid. */
+    public <T> Optional<T> optional(String field, Function<String, T> parser) {
+        known.add(field);
+        Optional<String> value = values.get(field);
+        if (value == null) {
+            return Optional.empty();
+        }
+        if (value.isEmpty()) {
+            addError(field, "must be a string");
+        }
+        try {
+            return value.map(parser);
+        } catch (IllegalArgumentException e) {
+            addError(field, String.valueOf(e.getMessage()));
+            return Optional.empty();
+        }
+    }
+
+    private void addError(String field, String detail) {
+        errors.add(new Problem.FieldError(field, detail));
+    }
+
+    /** @throws Problem 400 with all errors, including fields that no caller has asked for */
+    public void throwIfInvalid() {
+        for (String field : values.keySet()) {
+            if (!known.contains(field)) {
+                addError(field, "is not a recognized field");
+            }
+        }
+        if (!errors.isEmpty()) {
+            throw new Problem(
+                    "The " + source + " is not valid.",
+                    errors.stream().limit(MAX_FIELDS).toList());
+        }
+    }
+}

@@ -1,0 +1,180 @@
+package dev.latchkey.http;
+
+import static java.lang.System.Logger.Level.DEBUG;
+import static java.lang.System.Logger.Level.ERROR;
+import static java.lang.System.Logger.Level.INFO;
+
+import com.sun.net.httpserver.Filter;
+import com.sun.net.httpserver.HttpExchange;
+import com.sun.net.httpserver.HttpHandler;
+import dev.latchkey.http.Router.Match;
+import java.io.IOException;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Function;
+import java.util.function.IntConsumer;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** The life of a request: its head, route, caller, handler, response or problem, and access log line. */
+final class RequestHandler implements HttpHandler {
+    static final String REQUEST_ID = "X-Request-Id";
+
+    private static final System.Logger LOG = System.getLogger("latchkey.http");
+    private static final System.Logger ACCESS_LOG = System.getLogger("latchkey.access");
+    private static final Pattern ID = Pattern.compile("[A-Za-z0-9._-]{1,64}");
+
+    private final Router router;
+    private final Filter authentication;
+    private final Function<Throwable, @Nullable Problem> problems;
+    private final ArrivalGate arrivals;
+    private final HttpSettings settings;
+    // The JDK's own count of requests in flight is wrong after a broken exchange.
+    private final Semaphore notInFlight = new Semaphore(Integer.MAX_VALUE);
+    private volatile boolean draining;
+
+    RequestHandler(
+            Router router,
+            Filter authentication,
+            Function<Throwable, @Nullable Problem> problems,
+            ArrivalGate arrivals,
+            HttpSettings settings) {
+        this.router = router;
+        this.authentication = authentication;
+        this.problems = problems;
+        this.arrivals = arrivals;
+        this.settings = settings;
+    }
+
+    @Override
+    public void handle(HttpExchange exchange) throws IOException {
+        long start = System.nanoTime();
+        notInFlight.acquireUninterruptibly();
+        RequestHead head = RequestHead.of(exchange);
+        String requestId = requestId(head.requestIds());
+        var finished = new AtomicBoolean();
+        IntConsumer finish = status -> {
+            if (finished.compareAndSet(false, true)) {
+                notInFlight.release();
+                logAccess(exchange, requestId, status, System.nanoTime() - start);
+            }
+        };
+        try (var memory = new LargeHead(exchange)) {
+            try {
+                setCommonHeaders(exchange, head, requestId);
+                RequestBody.install(exchange, head, finish);
+                memory.reserve(head);
+                arrivals.arrived();
+                head.check();
+                dispatch(exchange);
+            } catch (IOException e) {
+                memory.connectionLost();
+                throw e; // the JDK's server closes the connection
+            } catch (Throwable e) { // the JDK's server would leave the connection open without a response
+                sendProblem(exchange, e, requestId);
+            } finally {
+                finish.accept(exchange.getResponseCode());
+            }
+        }
+    }
+
+    private void dispatch(HttpExchange exchange) throws IOException {
+        Match match = router.match(RequestHead.path(exchange));
+        if (match == null) {
+            throw new Problem(404, "Not found.");
+        }
+        String method = exchange.getRequestMethod();
+        var request = new Request(exchange, match.parameter(), settings.maxBodyBytes(), settings.trustedProxyHops());
+        switch (match.resource().route(method)) {
+            case Route.Open open -> open.handler().handle(request).send(exchange);
+            case Route.Guarded guarded ->
+                authentication.doFilter(
+                        exchange,
+                        new Filter.Chain(
+                                List.of(),
+                                e -> guarded.handler()
+                                        .handle(request, Route.CALLER.get())
+                                        .send(e)));
+            case null -> {
+                String allow = match.resource().allow();
+                if (!method.equals("OPTIONS")) {
+                    throw new Problem(405, "This path supports " + allow + ".").withHeader("Allow", allow);
+                }
+                Response.noContent().withHeader("Allow", allow).send(exchange);
+            }
+        }
+    }
+
+    private void setCommonHeaders(HttpExchange exchange, RequestHead head, String requestId) {
+        var headers = exchange.getResponseHeaders();
+        headers.set(REQUEST_ID, requestId);
+        headers.set("X-Content-Type-Options", "nosniff");
+        String path = exchange.getRequestURI().getRawPath();
+        if (path != null && path.startsWith("/api/")) {
+            headers.set("Cache-Control", "no-store");
+        }
+        // Request smuggling: a chunk size that overflows an int ends the body early for the JDK's parser, which would
+        // read the rest as the next request. No request may therefore follow a chunked one.
+        if (draining || head.isChunked() || head.wantsClose()) {
+            headers.set("Connection", "close");
+        }
+    }
+
+    private void sendProblem(HttpExchange exchange, Throwable e, String requestId) throws IOException {
+        if (exchange.getResponseCode() != -1) {
+            LOG.log(ERROR, "failed after the response had started, request " + requestId, e);
+            throw new IOException("the response had started");
+        }
+        Problem problem = problems.apply(e);
+        if (problem == null) {
+            LOG.log(ERROR, "unexpected error, request " + requestId, e);
+            problem = new Problem(
+                    500, "An unexpected error occurred. Its details are logged with the id " + requestId + ".");
+        }
+        problem.response().send(exchange);
+    }
+
+    private static void logAccess(HttpExchange exchange, String requestId, int status, long nanos) {
+        // Without the query, which may contain a token (RFC 6750 §5.3).
+        String path = exchange.getRequestURI().getRawPath();
+        boolean isProbe = path != null && path.startsWith("/health/"); // may come every second
+        Object[] fields = {
+            "method",
+            exchange.getRequestMethod(),
+            "path",
+            path,
+            "status",
+            status,
+            "micros",
+            nanos / 1000,
+            "requestId",
+            requestId
+        };
+        ACCESS_LOG.log(isProbe ? DEBUG : INFO, "request", fields);
+    }
+
+    // Returns the client's request id if it is safe to repeat in headers and logs, otherwise a new one.
+    private static String requestId(List<String> sent) {
+        return sent.size() == 1 && ID.matcher(sent.getFirst()).matches()
+                ? sent.getFirst()
+                : HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong());
+    }
+
+    /** Makes every response from now on close its connection. */
+    void drain() {
+        draining = true;
+    }
+
+    /** Waits until no request is in flight. Returns false if one still is after that time. */
+    boolean awaitIdle(long nanos) throws InterruptedException {
+        boolean idle = notInFlight.tryAcquire(Integer.MAX_VALUE, nanos, TimeUnit.NANOSECONDS);
+        if (idle) {
+            notInFlight.release(Integer.MAX_VALUE);
+        }
+        return idle;
+    }
+}

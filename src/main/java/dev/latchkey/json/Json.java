@@ -1,0 +1,138 @@
+package dev.latchkey.json;
+
+import com.fasterxml.jackson.annotation.JsonFormat;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.TimeZone;
+import java.util.function.BiConsumer;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.JsonToken;
+import tools.jackson.core.ObjectReadContext;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.TokenStreamFactory;
+import tools.jackson.core.exc.JacksonIOException;
+import tools.jackson.core.exc.StreamConstraintsException;
+import tools.jackson.core.json.JsonFactory;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.MapperFeature;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Reads and writes all JSON of the service. */
+public final class Json {
+    // UTC with three decimals: 2026-03-19T12:00:00.000Z
+    private static final JsonFormat.Value DATE =
+            JsonFormat.Value.forPattern("uuuu-MM-dd'T'HH:mm:ss.SSSX").withTimeZone(TimeZone.getTimeZone("UTC"));
+    private static final JsonMapper MAPPER = JsonMapper.builder()
+            // The order of a record's components is the published order.
+            .disable(MapperFeature.SORT_PROPERTIES_ALPHABETICALLY)
+            .enable(DeserializationFeature.FAIL_ON_NULL_CREATOR_PROPERTIES)
+            .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
+            .withConfigOverride(Instant.class, override -> override.setFormat(DATE))
+            .build();
+
+    private static final int MAX_NAME_LENGTH = 64;
+    private static final int MAX_STRING_LENGTH = 2048;
+    private static final int MAX_NUMBER_LENGTH = 64;
+    private static final int MAX_DEPTH = 8;
+    // By default, the parsers of a factory share a table of all field names they have seen, and never forget one.
+    // A client could fill the heap with names.
+    private static final JsonFactory CLIENT_JSON = JsonFactory.builder()
+            .disable(TokenStreamFactory.Feature.CANONICALIZE_PROPERTY_NAMES)
+            .streamReadConstraints(StreamReadConstraints.builder()
+                    .maxNameLength(MAX_NAME_LENGTH)
+                    .maxStringLength(MAX_STRING_LENGTH)
+                    .maxNumberLength(MAX_NUMBER_LENGTH)
+                    .maxNestingDepth(MAX_DEPTH)
+                    .build())
+            .build();
+
+    private Json() {}
+
+    /** Returns the value as JSON in UTF-8. */
+    public static byte[] bytes(Object value) {
+        return MAPPER.writeValueAsBytes(value);
+    }
+
+    /** Returns the value as JSON. */
+    public static String text(Object value) {
+        return MAPPER.writeValueAsString(value);
+    }
+
+    /**
+     * Reads JSON from Redis. Unknown fields are ignored, because another program may have written them.
+     *
+     * @throws IllegalStateException if the JSON does not describe a {@code type}. The message does not quote the JSON.
+     */
+    public static <T> T read(String json, Class<T> type) {
+        try {
+            return MAPPER.readValue(json, type);
+        } catch (JacksonException _) {
+            // no cause: its message quotes the JSON, which may contain a password hash
+            throw new IllegalStateException("the stored JSON is not a " + type.getSimpleName());
+        }
+    }
+
+    /**
+     * Returns the JSON object with one field replaced. All other fields stay as they are, including unknown ones.
+     *
+     * @throws IllegalStateException if {@code json} is not an object. The message does not quote it.
+     */
+    public static String withField(String json, String field, String value) {
+        return read(json, ObjectNode.class).put(field, value).toString();
+    }
+
+    /**
+     * Reads one flat JSON object in UTF-8 from a client. It is parsed while it arrives, so that a large request body takes
+     * no more memory than a small one.
+     *
+     * @param onField receives each field's name and value; the value is null if it is not a string
+     * @throws InvalidJsonException if the text is not a JSON object, or exceeds a limit
+     * @throws IOException if reading {@code body} fails
+     */
+    public static void readObject(InputStream body, BiConsumer<String, @Nullable String> onField) throws IOException {
+        // This decoder reports errors. Without it, Jackson would also detect UTF-16 and UTF-32, but RFC 8259 §8.1
+        // allows only UTF-8.
+        var text = new InputStreamReader(body, StandardCharsets.UTF_8.newDecoder());
+        try (var parser = CLIENT_JSON.createParser(ObjectReadContext.empty(), text)) {
+            if (parser.nextToken() != JsonToken.START_OBJECT) {
+                throw new InvalidJsonException("The request body must be a JSON object.");
+            }
+            while (parser.nextToken() != JsonToken.END_OBJECT) {
+                String name = wellFormed(parser.currentName());
+                boolean isString = parser.nextToken() == JsonToken.VALUE_STRING;
+                onField.accept(name, isString ? wellFormed(parser.getString()) : null);
+                parser.skipChildren();
+            }
+            if (parser.nextToken() != null) {
+                throw new InvalidJsonException("The request body must be a single JSON object with nothing after it.");
+            }
+        } catch (StreamConstraintsException _) {
+            throw new InvalidJsonException("The request body exceeds a limit: names may have " + MAX_NAME_LENGTH
+                    + " characters, strings " + MAX_STRING_LENGTH + ", numbers " + MAX_NUMBER_LENGTH
+                    + ", and nesting " + MAX_DEPTH + " levels.");
+        } catch (JacksonIOException e) {
+            if (e.getCause() instanceof CharacterCodingException) {
+                throw new InvalidJsonException("The request body is not valid UTF-8.");
+            }
+            throw e.getCause();
+        } catch (JacksonException e) {
+            var at = e.getLocation();
+            String where = at == null ? "" : " at line " + at.getLineNr() + ", column " + at.getColumnNr();
+            throw new InvalidJsonException("The request body is not well-formed JSON" + where + ".");
+        }
+    }
+
+    // An escape can write half of a surrogate pair. UTF-8 would turn it into "?", and two passwords would become one.
+    private static String wellFormed(String text) {
+        if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
+            throw new InvalidJsonException("The request body contains an unpaired surrogate.");
+        }
+        return text;
+    }
+}

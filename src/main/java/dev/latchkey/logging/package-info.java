@@ -1,0 +1,5 @@
+/** Log lines on standard output. */
+@NullMarked
+package dev.latchkey.logging;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,57 @@
+package dev.latchkey.tokens;
+
+import java.net.Inet6Address;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.util.Arrays;
+
+/**
+ * The client that sent a request.
+ *
+ * @param address IPv4, or IPv6 in the form of RFC 5952
+ * @param rateLimitKey the address, or the /64 of an IPv6 address, because a client can use all addresses of its /64
+ * @param siteRateLimitKey the /48 of an IPv6 address, because a provider may assign one to a client; empty for IPv4
+ * @param userAgent at most {@value #MAX_USER_AGENT_LENGTH} characters without control characters; empty if unknown
+ */
+public record ClientInfo(String address, String rateLimitKey, String siteRateLimitKey, String userAgent) {
+    private static final int MAX_USER_AGENT_LENGTH = 256;
+
+    /** @param userAgent as the client sent it */
+    public static ClientInfo of(InetAddress address, String userAgent) {
+        String clean = userAgent
+                .codePoints()
+                .filter(c -> !Character.isISOControl(c))
+                .limit(MAX_USER_AGENT_LENGTH)
+                .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
+                .toString();
+        boolean v6 = address instanceof Inet6Address;
+        String text = text(address);
+        return new ClientInfo(text, v6 ? prefix(address, 64) : text, v6 ? prefix(address, 48) : "", clean);
+    }
+
+    private static String prefix(InetAddress address, int bits) {
+        byte[] bytes = address.getAddress();
+        Arrays.fill(bytes, bits / Byte.SIZE, bytes.length, (byte) 0);
+        return text(of(bytes)) + "/" + bits;
+    }
+
+    private static String text(InetAddress address) {
+        // a new object, because an address that came with a scope ("%eth0") would print it
+        String text = of(address.getAddress()).getHostAddress();
+        for (int zeros = 8; zeros > 1; zeros--) { // the longest run of zero groups becomes "::" (RFC 5952 §4.2)
+            String shorter = text.replaceFirst("(^|:)0(:0){" + (zeros - 1) + "}(:|$)", "::");
+            if (!shorter.equals(text)) {
+                return shorter;
+            }
+        }
+        return text;
+    }
+
+    private static InetAddress of(byte[] address) {
+        try {
+            return InetAddress.getByAddress(address);
+        } catch (UnknownHostException e) {
+            throw new IllegalArgumentException(e);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+package dev.latchkey.tokens;
+
+import dev.latchkey.encoding.Base64Url;
+import java.time.Duration;
+import java.time.Instant;
+
+/**
+ * A session, from its login until its last token ends. This is the JSON in {@code sessions:{username}}.
+ *
+ * @param id public, random and not derived from a token; the same for all tokens of the session
+ * @param createdDate when the user logged in
+ * @param expiresDate when the current token expires
+ * @param userAgent of the client that obtained the current token
+ * @param address of that client
+ */
+public record Session(String id, Instant createdDate, Instant expiresDate, String userAgent, String address) {
+    private static final int ID_BYTES = 16;
+
+    /** Represents an entry that cannot be parsed. No client knows its id, and it is evicted first. */
+    static final Session UNREADABLE = new Session("", Instant.EPOCH, Instant.EPOCH, "", "");
+
+    /** Returns a new session. */
+    static Session start(ClientInfo client, Instant now, Duration ttl) {
+        String id = Base64Url.random(ID_BYTES);
+        return new Session(id, now, now.plus(ttl), client.userAgent(), client.address());
+    }
+
+    /** Returns the same session with a new token. */
+    Session renew(ClientInfo client, Instant now, Duration ttl) {
+        return new Session(id, createdDate, now.plus(ttl), client.userAgent(), client.address());
+    }
+}

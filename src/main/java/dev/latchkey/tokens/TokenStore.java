@@ -1,0 +1,265 @@
+package dev.latchkey.tokens;
+
+import static java.lang.System.Logger.Level.WARNING;
+
+import dev.latchkey.overload.Attempts;
+import dev.latchkey.redis.Redis;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.BiPredicate;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The keys {@code tokens:{suffix}}, whose value is the username. A token is valid as long as its key exists. Nothing is
+ * cached, so that a revoked token is refused from the next request on.
+ */
+public final class TokenStore {
+    private static final System.Logger LOG = System.getLogger("latchkey.auth");
+    private static final int MAX_USERNAME_LENGTH = 254; // of an e-mail address (RFC 5321 §4.5.3.1.3)
+    private static final int MAX_REVOCATION_ROUNDS = 10; // each round revokes all tokens in the index
+    private static final Comparator<Session> NEWEST_FIRST = Comparator.comparing(Session::createdDate)
+            .thenComparing(Session::id)
+            .reversed();
+
+    private final Redis redis;
+    private final SessionIndex index;
+    private final TokenFormat format;
+    private final Duration ttl;
+    private final int maxSessions;
+    private final InstantSource clock;
+    private final AtomicBoolean warned = new AtomicBoolean();
+
+    /**
+     * A new token.
+     *
+     * @param endedSessionIds of the sessions that were ended because of it
+     */
+    public record IssuedToken(String token, Session session, Set<String> endedSessionIds) {
+        /** Returns the session's id, without the token. */
+        @Override
+        public String toString() {
+            return session.id();
+        }
+    }
+
+    /**
+     * @param ttl of each new token, at least one second
+     * @param maxSessions per user; one more ends the oldest session
+     * @param clock in milliseconds
+     */
+    public TokenStore(Redis redis, TokenFormat format, Duration ttl, int maxSessions, InstantSource clock) {
+        this.redis = redis;
+        this.index = new SessionIndex(redis);
+        this.format = format;
+        this.ttl = ttl;
+        this.maxSessions = maxSessions;
+        this.clock = clock;
+    }
+
+    /**
+     * Returns the username that the token belongs to. Returns null if the token is malformed, unknown, expired or revoked, or
+     * if its value cannot be a username. Sends one GET, or no command if the token is malformed.
+     */
+    public @Nullable String usernameFor(String token) {
+        String username = format.isWellFormed(token) ? redis.get(key(format.keySuffix(token))) : null;
+        if (username == null || isPlausibleUsername(username)) {
+            return username;
+        }
+        if (warned.compareAndSet(false, true)) {
+            LOG.log(WARNING, "the value of a token key cannot be a username: such tokens are refused");
+        }
+        return null;
+    }
+
+    // Another program may have written the value, and may allow other usernames than this service does. Whatever is not
+    // printable ASCII would not survive the header that tells an upstream the username.
+    private static boolean isPlausibleUsername(String value) {
+        for (int i = 0; i < value.length(); i++) {
+            if (value.charAt(i) <= ' ' || value.charAt(i) >= 0x7f) {
+                return false;
+            }
+        }
+        return !value.isEmpty() && value.length() <= MAX_USERNAME_LENGTH;
+    }
+
+    /** Returns the caller's session, or null if the index has no entry for it because another program wrote the token. */
+    public @Nullable Session session(Caller caller) {
+        return index.find(caller.username(), format.keySuffix(caller.token()));
+    }
+
+    /** Starts a session. Its token is valid, but no client knows it yet. */
+    public IssuedToken startSession(String username, ClientInfo client) {
+        String token = format.newToken();
+        Session session = Session.start(client, clock.instant(), ttl);
+        Map<String, Session> all = write(token, username, session);
+        try {
+            return new IssuedToken(token, session, all.isEmpty() ? Set.of() : evict(username, all, session.id()));
+        } catch (RuntimeException e) {
+            redis.cleanUpLater(() -> revoke(username, token));
+            throw e;
+        }
+    }
+
+    /**
+     * Replaces the caller's token by a new one. Returns null if the caller's token is no longer valid: of several concurrent
+     * calls, exactly one succeeds.
+     *
+     * <p>The new token is stored first and returned last, so a crash in between leaves the client with its old token. If
+     * deleting the old token fails, this method fails too.
+     */
+    public @Nullable IssuedToken rotate(Caller caller, ClientInfo client) {
+        Session old = session(caller);
+        Session session =
+                old == null ? Session.start(client, clock.instant(), ttl) : old.renew(client, clock.instant(), ttl);
+        String token = format.newToken();
+        // Indexed before the old token is deleted: a concurrent revocation always finds an entry of a valid session.
+        write(token, caller.username(), session);
+        try {
+            if (revoke(caller.username(), caller.token())) {
+                return new IssuedToken(token, session, Set.of());
+            }
+        } catch (RuntimeException e) {
+            redis.cleanUpLater(() -> revoke(caller.username(), token));
+            throw e;
+        }
+        redis.cleanUp(() -> revoke(caller.username(), token));
+        return null;
+    }
+
+    /** Revokes one token, and reports whether it was valid. */
+    public boolean revoke(String username, String token) {
+        String keySuffix = format.keySuffix(token);
+        boolean wasValid = redis.del(key(keySuffix));
+        index.remove(username, List.of(keySuffix));
+        return wasValid;
+    }
+
+    /** Returns the user's sessions, newest first. Removes entries that have outlived their token. */
+    public List<Session> sessions(String username) {
+        Map<String, Session> all = index.all(username);
+        all.values().removeIf(Session.UNREADABLE::equals);
+        Set<String> existing =
+                redis.existingKeys(all.keySet().stream().map(TokenStore::key).toList());
+        List<String> expired = all.keySet().stream()
+                .filter(keySuffix -> !existing.contains(key(keySuffix)))
+                .toList();
+        index.remove(username, expired);
+        expired.forEach(all::remove);
+        Map<String, Session> byId = all.values().stream() // during a refresh, a session has two entries
+                .collect(Collectors.toMap(Session::id, session -> session, (one, _) -> one));
+        return byId.values().stream().sorted(NEWEST_FIRST).toList();
+    }
+
+    /** Ends all sessions of a user. Returns the ids of those that had a valid token. */
+    public Set<String> revokeAll(String username) {
+        return revokeMatching(username, (_, _) -> true);
+    }
+
+    /** Ends one session. Returns its id if it had a valid token, and nothing otherwise. */
+    public Set<String> revokeSession(String username, String id) {
+        return revokeMatching(username, (_, session) -> session.id().equals(id));
+    }
+
+    /**
+     * Ends all sessions of the caller except the current one, which {@link #revokeOwn} ends last. Until then, the caller can
+     * repeat a request that has failed. Returns the ids of the sessions that had a valid token.
+     */
+    public Set<String> revokeOthers(Caller caller) {
+        String own = format.keySuffix(caller.token());
+        return revokeMatching(caller.username(), (keySuffix, _) -> !keySuffix.equals(own));
+    }
+
+    /**
+     * Ends the caller's current session. If a concurrent refresh has already rotated its token, the new token is revoked too.
+     *
+     * @param except a token that stays valid, or null
+     */
+    public Set<String> revokeOwn(Caller caller, @Nullable String except) {
+        Session own = session(caller);
+        if (revoke(caller.username(), caller.token())) {
+            return own == null ? Set.of() : Set.of(own.id());
+        }
+        String kept = except == null ? "" : format.keySuffix(except);
+        return revokeMatching(caller.username(), (keySuffix, _) -> !keySuffix.equals(kept));
+    }
+
+    // Repeats until the index has no further match. A concurrent refresh that has stored its new token, but not yet
+    // deleted the old one, cannot escape. An entry that cannot be removed is not revoked twice.
+    private Set<String> revokeMatching(String username, BiPredicate<String, Session> matching) {
+        Set<String> endedIds = new HashSet<>();
+        Set<String> revoked = new HashSet<>();
+        return Attempts.repeat(MAX_REVOCATION_ROUNDS, () -> {
+            Map<String, Session> found = index.all(username);
+            found.keySet().removeAll(revoked);
+            found.entrySet().removeIf(entry -> !matching.test(entry.getKey(), entry.getValue()));
+            if (found.isEmpty()) {
+                return endedIds;
+            }
+            endedIds.addAll(deleteTokens(username, found));
+            revoked.addAll(found.keySet());
+            return null;
+        });
+    }
+
+    // Evicts as many sessions as exceed the limit: first those whose token has expired, then the oldest. Never evicts
+    // the
+    // session that was just opened, even if the clock of another instance is ahead.
+    private Set<String> evict(String username, Map<String, Session> all, String openedId) {
+        Instant now = clock.instant();
+        List<String> otherIds = all.values().stream()
+                .filter(session -> !session.id().equals(openedId))
+                .sorted(Comparator.comparing(
+                                (Session session) -> session.expiresDate().isAfter(now))
+                        .thenComparing(NEWEST_FIRST.reversed()))
+                .map(Session::id)
+                .distinct()
+                .toList();
+        List<String> idsToEvict = otherIds.subList(0, Math.max(0, otherIds.size() + 1 - maxSessions));
+        all.values().removeIf(session -> !idsToEvict.contains(session.id()));
+        Set<String> endedIds = deleteTokens(username, all);
+        boolean rotatedMeanwhile = all.values().stream()
+                .anyMatch(session -> session.expiresDate().isAfter(now) && !endedIds.contains(session.id()));
+        if (rotatedMeanwhile) { // by a concurrent refresh: the session has another token now
+            endedIds.addAll(revokeMatching(username, (_, session) -> idsToEvict.contains(session.id())));
+        }
+        return endedIds;
+    }
+
+    // Works for unreadable entries too, because the field's name is the key suffix.
+    private Set<String> deleteTokens(String username, Map<String, Session> sessions) {
+        Set<String> endedIds = new HashSet<>();
+        sessions.forEach((keySuffix, session) -> {
+            boolean wasValid = redis.del(key(keySuffix));
+            if (session.equals(Session.UNREADABLE)) {
+                LOG.log(WARNING, "removed an unreadable session entry", "username", username);
+            } else if (wasValid) {
+                endedIds.add(session.id());
+            }
+        });
+        index.remove(username, sessions.keySet());
+        return endedIds;
+    }
+
+    private Map<String, Session> write(String token, String username, Session session) {
+        String keySuffix = format.keySuffix(token);
+        try {
+            redis.set(key(keySuffix), username, ttl);
+            return index.add(username, keySuffix, session, ttl, maxSessions);
+        } catch (RuntimeException e) {
+            redis.cleanUpLater(() -> redis.del(key(keySuffix)));
+            throw e;
+        }
+    }
+
+    private static String key(String keySuffix) {
+        return "tokens:" + keySuffix;
+    }
+}

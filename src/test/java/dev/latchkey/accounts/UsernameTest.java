@@ -1,0 +1,62 @@
+package dev.latchkey.accounts;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.util.Locale;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class UsernameTest {
+    @ParameterizedTest
+    @CsvSource({"alice,alice", "Alice,alice", "ALICE,alice", "a.b-c_9,a.b-c_9", "0zz,0zz"})
+    void case_is_folded(String given, String folded) {
+        assertEquals(folded, new Username(given).text());
+    }
+
+    @Test
+    void folding_does_not_depend_on_the_locale_of_the_server() {
+        Locale before = Locale.getDefault();
+        Locale.setDefault(Locale.of("tr", "TR"));
+        try {
+            assertEquals("iii", new Username("III").text());
+        } finally {
+            Locale.setDefault(before);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                "ab",
+                ".ab",
+                "ab.",
+                "-ab",
+                "ab_",
+                "a b",
+                " abc",
+                "abc ",
+                "älice",
+                "al\u0000ice",
+                "alice\n",
+                "al:ice",
+                "al{ice}",
+                "аlice",
+                "al%69ce",
+                "al/ice",
+                "\u212aate", // KELVIN SIGN, which folds to k
+                "\u0130an"
+            })
+    void other_characters_are_refused(String name) {
+        assertThrows(IllegalArgumentException.class, () -> new Username(name));
+    }
+
+    @Test
+    void sixty_four_characters_are_the_most() {
+        assertEquals(64, new Username("a".repeat(64)).text().length());
+        assertThrows(IllegalArgumentException.class, () -> new Username("a".repeat(65)));
+    }
+}

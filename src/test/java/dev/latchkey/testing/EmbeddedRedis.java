@@ -1,0 +1,147 @@
+package dev.latchkey.testing;
+
+import java.io.File;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import redis.embedded.RedisExecProvider;
+
+/** A redis-server process of its own, on loopback. What it has on disk goes when it is closed. */
+public final class EmbeddedRedis implements AutoCloseable {
+    private static final String LOOPBACK = "127.0.0.1";
+    private static @Nullable File executable;
+
+    private final int port;
+    private final Path folder;
+    private final List<String> command;
+    private final ConcurrentLinkedQueue<String> log = new ConcurrentLinkedQueue<>();
+    private Process process;
+
+    private EmbeddedRedis(int port, boolean sentinel, Map<String, String> settings) throws IOException {
+        this.port = port;
+        folder = Files.createTempDirectory("redis");
+        var all = new LinkedHashMap<>(Map.of("port", Integer.toString(port), "bind", LOOPBACK));
+        all.put("dir", folder.toString());
+        all.putAll(settings);
+        List<String> lines = all.entrySet().stream()
+                .map(setting -> setting.getKey() + " " + (setting.getValue().isEmpty() ? "\"\"" : setting.getValue()))
+                .toList();
+        // a file: a sentinel rewrites its own, and whoever lists processes sees no password
+        Path file = Files.write(folder.resolve("redis.conf"), lines);
+        command = new ArrayList<>(List.of(executable(), file.toString()));
+        if (sentinel) {
+            command.add("--sentinel");
+        }
+        process = launch();
+    }
+
+    private static synchronized String executable() throws IOException {
+        if (executable == null) {
+            executable = RedisExecProvider.defaultProvider().get();
+        }
+        return executable.getPath();
+    }
+
+    public static EmbeddedRedis start() throws IOException {
+        return start(Map.of());
+    }
+
+    /** @param settings as in redis.conf */
+    public static EmbeddedRedis start(Map<String, String> settings) throws IOException {
+        return startOn(freePort(), settings);
+    }
+
+    public static EmbeddedRedis startOn(int port) throws IOException {
+        return startOn(port, Map.of());
+    }
+
+    public static EmbeddedRedis startOn(int port, Map<String, String> settings) throws IOException {
+        return new EmbeddedRedis(port, false, settings);
+    }
+
+    public static EmbeddedRedis startSentinel(Map<String, String> settings) throws IOException {
+        return new EmbeddedRedis(freePort(), true, settings);
+    }
+
+    public static int freePort() throws IOException {
+        try (var socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            return socket.getLocalPort();
+        }
+    }
+
+    /** Returns when it takes connections. */
+    private Process launch() throws IOException {
+        var started = new ProcessBuilder(command).redirectErrorStream(true).start();
+        Runtime.getRuntime().addShutdownHook(new Thread(started::destroyForcibly));
+        var ready = new CountDownLatch(1);
+        Thread.ofVirtual().start(() -> {
+            try (var lines = started.inputReader()) {
+                lines.lines().forEach(line -> {
+                    log.add(line);
+                    if (line.contains("Ready to accept connections") || line.contains("Sentinel ID is")) {
+                        ready.countDown();
+                    }
+                });
+            } catch (IOException | UncheckedIOException _) {
+                // killed
+            }
+        });
+        try {
+            if (!ready.await(30, TimeUnit.SECONDS)) {
+                throw new IOException("redis-server does not start: " + log);
+            }
+        } catch (InterruptedException e) {
+            throw new IOException(e);
+        }
+        return started;
+    }
+
+    public int port() {
+        return port;
+    }
+
+    public String url() {
+        return "redis://localhost:" + port;
+    }
+
+    /** {@code kill -9}. */
+    public void kill() {
+        process.destroyForcibly();
+        process.onExit().join();
+    }
+
+    /** On the same port, with what it kept on disk. */
+    public void restart() throws IOException {
+        kill();
+        process = launch();
+    }
+
+    /** @param name STOP, and then it hangs, or CONT, and then it goes on */
+    public void signal(String name) throws IOException {
+        new ProcessBuilder("kill", "-" + name, Long.toString(process.pid()))
+                .start()
+                .onExit()
+                .join();
+    }
+
+    @Override
+    public void close() throws IOException {
+        kill();
+        try (Stream<Path> files = Files.walk(folder)) {
+            files.sorted(Comparator.reverseOrder()).map(Path::toFile).forEach(File::delete);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+package dev.latchkey.testing;
+
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** An HTTP client for a service on this host. */
+public class TestClient implements AutoCloseable {
+    public static final String PASSWORD = "correct horse battery";
+    private static final JsonMapper JSON = new JsonMapper();
+
+    private final int port;
+    private final HttpClient client =
+            HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+
+    /** An answer, its body read as JSON: null where there is none. */
+    public record Answer(int status, Map<String, List<String>> headers, String text) {
+        public JsonNode json() {
+            return JSON.readTree(text);
+        }
+
+        public String header(String name) {
+            return headers.entrySet().stream()
+                    .filter(header -> header.getKey().equalsIgnoreCase(name))
+                    .map(header -> String.join(", ", header.getValue()))
+                    .findFirst()
+                    .orElse("");
+        }
+
+        public String field(String name) {
+            return json().path(name).asString("");
+        }
+    }
+
+    public TestClient(int port) {
+        this.port = port;
+    }
+
+    public int port() {
+        return port;
+    }
+
+    /** @param headers name, value, … */
+    public Answer send(String method, String path, String body, String... headers) {
+        var request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port() + path))
+                .timeout(Duration.ofSeconds(30))
+                .method(method, body.isEmpty() ? BodyPublishers.noBody() : BodyPublishers.ofString(body));
+        if (!body.isEmpty() && !List.of(headers).contains("Content-Type")) {
+            request.header("Content-Type", "application/json");
+        }
+        for (int i = 0; i < headers.length; i += 2) {
+            request.header(headers[i], headers[i + 1]);
+        }
+        try {
+            HttpResponse<String> response = client.send(request.build(), BodyHandlers.ofString());
+            return new Answer(response.statusCode(), response.headers().map(), response.body());
+        } catch (IOException | InterruptedException e) {
+            throw new IllegalStateException(method + " " + path, e);
+        }
+    }
+
+    public Answer get(String path, String token) {
+        return send("GET", path, "", "Authorization", "Bearer " + token);
+    }
+
+    public Answer send(String method, String path, String token, String body) {
+        return send(method, path, body, new String[] {"Authorization", "Bearer " + token});
+    }
+
+    /** A name that no other test has. */
+    public static String newName() {
+        return "u" + UUID.randomUUID().toString().substring(0, 13);
+    }
+
+    public static String credentials(String username, String password) {
+        return JSON.writeValueAsString(Map.of("username", username, "password", password));
+    }
+
+    public Answer register(String username) {
+        return send("POST", "/api/auth/register", credentials(username, PASSWORD));
+    }
+
+    public Answer login(String username, String password) {
+        return send("POST", "/api/auth/login", credentials(username, password));
+    }
+
+    /** A live token of a new user. */
+    public String newToken() {
+        return newToken(newName());
+    }
+
+    public String newToken(String username) {
+        register(username);
+        return login(username, PASSWORD).field("token");
+    }
+
+    @Override
+    public void close() {
+        client.close();
+    }
+}
