@@ -64,26 +64,26 @@ public final class Accounts {
     @Nullable
     User register(Username username, String password) {
         var user = new User(username.text(), hasher.hash(password), now());
-        Stored reserved = users.reserve(user.username(), user.createdDate());
-        if (reserved == null) {
-            Stored other = users.find(user.username());
-            long seconds = other == null ? 1 : users.reservedSeconds(other);
-            if (seconds > 0) {
-                throw new ContentionException(seconds);
-            }
-            return null;
-        }
+        Stored reservation = UserStore.reservation(user.username(), user.createdDate());
         try {
-            tokens.revokeAll(user.username());
-            forgetWhile(reserved);
-            if (isCreated(reserved, user)) {
-                return user;
+            if (users.reserve(reservation)) {
+                tokens.revokeAll(user.username());
+                forgetWhile(reservation);
+                if (isCreated(reservation, user)) {
+                    return user;
+                }
+                throw new ContentionException(1);
             }
-            throw new ContentionException(1);
         } catch (RuntimeException e) {
-            redis.cleanUpLater(() -> users.remove(reserved));
+            redis.cleanUpLater(() -> users.remove(reservation));
             throw e;
         }
+        Stored other = users.find(user.username());
+        long seconds = other == null ? 1 : users.reservedSeconds(other);
+        if (seconds > 0) {
+            throw new ContentionException(seconds);
+        }
+        return null;
     }
 
     // a reply that is lost leaves open whether the user exists, and a repeated registration would find the name taken
@@ -177,8 +177,8 @@ public final class Accounts {
                             && !hasher.verify(password, stored.user().passwordHash())) {
                         return Optional.empty();
                     }
-                    Stored closed = stored == null ? users.reserve(username, now()) : users.close(stored);
-                    if (closed == null) {
+                    Stored closed = stored == null ? UserStore.reservation(username, now()) : users.close(stored);
+                    if (closed == null || (stored == null && !users.reserve(closed))) {
                         return null;
                     }
                     Set<String> ended = tokens.revokeOthers(caller);

@@ -32,15 +32,15 @@ final class UserStore {
         this.redis = redis;
     }
 
-    /**
-     * Takes a free name for at most 60 seconds, with a record that nobody can log in to. Of several concurrent calls, one
-     * succeeds. Returns null if the name is not free.
-     */
-    @Nullable
-    Stored reserve(String username, Instant now) {
+    /** Returns the record that {@link #reserve} stores: nobody can log in to it. */
+    static Stored reservation(String username, Instant now) {
         var user = new User(username, "", now);
-        var reserved = new Stored(user, Json.text(user));
-        return redis.setNew(key(username), reserved.json(), RESERVED) ? reserved : null;
+        return new Stored(user, Json.text(user));
+    }
+
+    /** Takes a free name for at most 60 seconds, and reports whether it did. Of several concurrent calls, one succeeds. */
+    boolean reserve(Stored reservation) {
+        return redis.setNew(key(reservation.user().username()), reservation.json(), RESERVED);
     }
 
     /** Puts {@code user} in place of the reservation. Returns false, and does nothing, if that has changed or expired. */
