@@ -15,6 +15,8 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.stream.Stream;
@@ -261,6 +263,28 @@ class RaceTest {
         });
     }
 
+    /** The token that ends last, too, may have been replaced meanwhile. */
+    @Test
+    void a_refresh_in_flight_of_the_callers_token_does_not_escape() throws Exception {
+        race(
+                RaceTest::refresh,
+                (at, scene) -> at.send("DELETE", "/api/auth/sessions", scene.token(), ""),
+                (scene, refresh, logout) -> {
+                    assertOneOf(refresh, 200, 401);
+                    assertOneOf(logout, 204, 401);
+                    if (logout.status() == 204) {
+                        scene.assertLive();
+                    }
+                });
+        race(RaceTest::refresh, (at, scene) -> changePassword(at, scene.token(), NEW), (scene, refresh, change) -> {
+            assertOneOf(refresh, 200, 401);
+            assertOneOf(change, 200, 401);
+            if (change.status() == 200) {
+                scene.assertLive(change.field("token"));
+            }
+        });
+    }
+
     @Test
     void a_refresh_in_flight_does_not_escape_the_cap_on_sessions() throws Exception {
         race(scene -> login(app, scene), RaceTest::refresh, RaceTest::login, (scene, refresh, login) -> {
@@ -352,6 +376,32 @@ class RaceTest {
             assertEquals(204, deleted.status());
             assertEquals(registered.status() == 201 ? 200 : 401, scene.status(OTHER));
         });
+    }
+
+    /** As if the process had been suspended for longer than a reservation lasts. */
+    @Test
+    void a_registration_deletes_nothing_of_a_user_who_came_after_its_reservation() throws Exception {
+        var done = new AtomicBoolean();
+        for (int commands = 1; !done.get(); commands++) {
+            assertTrue(commands < 20, "no reservation");
+            String name = TestApp.newName();
+            String key = "users:" + name;
+            Callable<Answer> registerNext = () -> {
+                Answer answer = second.register(name);
+                if (app.redis().pttl(key) > 0) {
+                    app.redis().del(key);
+                    done.set(true);
+                    answer = second.send("POST", "/api/todos", second.newToken(name), "{\"name\":\"mine\"}");
+                }
+                return answer;
+            };
+            Both<Answer> answers = interleaver.runAfter(commands, () -> first.register(name), registerNext);
+            if (done.get()) {
+                assertEquals(503, answers.first().status());
+                assertEquals(201, answers.second().status());
+                assertEquals(1, app.redis().hlen("todos:" + name));
+            }
+        }
     }
 
     @Test

@@ -58,10 +58,20 @@ public final class Interleaver implements AutoCloseable {
         // how often it is the other's turn: mostly, seldom, or once, after so many commands, until the other is done
         double change = List.of(0.5, 0.12, 0.0).get(random.nextInt(3));
         int onceAfter = change == 0 ? random.nextInt(8) : -1;
+        return run(random, change, onceAfter, random.nextBoolean() ? first : second, one, other);
+    }
+
+    /** Sends {@code commands} of the first request, then all of the other, then the rest. */
+    public <T> Both<T> runAfter(int commands, Callable<T> one, Callable<T> other) throws Exception {
+        return run(new Random(0), 0, commands, first, one, other);
+    }
+
+    private <T> Both<T> run(Random random, double change, int onceAfter, Lane start, Callable<T> one, Callable<T> other)
+            throws Exception {
         int commands = 0;
         FutureTask<T> running = first.start(one);
         FutureTask<T> running2 = second.start(other);
-        Lane current = random.nextBoolean() ? first : second;
+        Lane current = start;
         while (awaitBothStill()) {
             Lane next = current == first ? second : first;
             boolean changes = random.nextDouble() < change || commands++ == onceAfter;
