@@ -25,7 +25,9 @@ class ArchitectureTest {
             Map.entry("", ".*"),
             Map.entry(
                     "api", JDK + HTTP_SERVER + ours("api", "http", "accounts", "tokens", "todos", "redis", "overload")),
-            Map.entry("http", JDK + HTTP_SERVER + ours("http", "json") + "|dev\\.latchkey\\.tokens\\.(Caller|ClientInfo)"),
+            Map.entry(
+                    "http",
+                    JDK + HTTP_SERVER + ours("http", "json") + "|dev\\.latchkey\\.tokens\\.(Caller|ClientInfo)"),
             Map.entry(
                     "accounts",
                     JDK + "|javax\\.crypto\\..*" + ours("accounts", "tokens", "redis", "json", "encoding", "overload")),

@@ -208,7 +208,7 @@ class LifecycleTest extends StorageMatrix {
             var details = answer.json().get("errors").findValuesAsString("detail");
             assertEquals(2, details.size(), answer.text());
             assertTrue(
-                    details.contains("must have 20 to 128 characters, must not be the username,"
+                    details.contains("must have 20–128 characters, must not be the username,"
                             + " must not be one of the most common passwords"),
                     answer.text());
         }

@@ -52,7 +52,7 @@ class MainTest {
             var builder = new ProcessBuilder(command).redirectErrorStream(true);
             builder.environment().putAll(Map.of("PORT", "0", "REDIS_URL", redis.url()));
             String output = output(builder.start(), 1);
-            assertTrue(output.contains("ERROR latchkey.main uncaught in HTTP-Dispatcher"), output);
+            assertTrue(output.contains("ERROR latchkey.main uncaught error in HTTP-Dispatcher"), output);
             assertTrue(output.contains("OutOfMemoryError"), output);
         }
     }

@@ -137,20 +137,20 @@ class OutageTest {
                 assertEquals(201, app.register(TestApp.newName()).status());
                 await(() -> {
                     app.get("/api/auth/verify", "d6ad7dae-c147-4513-a58b-2a2516cff3b7");
-                    return app.printed("Redis works again").size() == 1;
+                    return app.printed("Redis is available again").size() == 1;
                 });
                 app.stop(); // before Redis: else it is an outage again
             }
             var lines = app.printed("");
-            assertTrue(app.printed("Redis works again").getFirst().matches(".* failedCommands=[1-9][0-9]*"));
+            assertTrue(app.printed("Redis is available again").getFirst().matches(".* failedCommands=[1-9][0-9]*"));
             assertEquals(
                     1,
-                    lines.stream().filter(line -> line.contains("Redis fails")).count(),
+                    lines.stream().filter(line -> line.contains("Redis is unavailable")).count(),
                     lines::toString);
             assertTrue(
-                    app.printed("Redis fails")
+                    app.printed("Redis is unavailable")
                             .getFirst()
-                            .endsWith("Redis fails reason=\"nobody listens there: start it, or check REDIS_URL\""),
+                            .endsWith("Redis is unavailable reason=\"nothing listens at that address: start Redis, or check REDIS_URL\""),
                     lines::toString);
             assertTrue(lines.stream().noneMatch(line -> line.contains("s3cret")), lines::toString);
             assertTrue(lines.stream().noneMatch(line -> line.contains("/health/")), lines::toString);

@@ -183,9 +183,8 @@ public final class AccountService {
             if (!verified) {
                 throw new WrongPasswordException();
             }
-            UserRecord disabled = record == null
-                    ? UserStore.reservation(username, clock.instant())
-                    : users.disableLogin(record);
+            UserRecord disabled =
+                    record == null ? UserStore.reservation(username, clock.instant()) : users.disableLogin(record);
             if (disabled == null || (record == null && !users.reserve(disabled))) {
                 return null;
             }

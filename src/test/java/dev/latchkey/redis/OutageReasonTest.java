@@ -25,10 +25,10 @@ class OutageReasonTest {
 
     @ParameterizedTest
     @CsvSource({
-        "redis://:s3cret@, it refuses the user or the password: check those in REDIS_URL",
-        "redis://nobody:s3cret@, it refuses the user or the password: check those in REDIS_URL",
-        "redis://, it refuses the user or the password: check those in REDIS_URL",
-        "rediss://:right@, 'it takes the connection and says nothing: it hangs, or check the scheme of REDIS_URL'"
+        "redis://:s3cret@, Redis rejects the user or the password: check those in REDIS_URL",
+        "redis://nobody:s3cret@, Redis rejects the user or the password: check those in REDIS_URL",
+        "redis://, Redis rejects the user or the password: check those in REDIS_URL",
+        "rediss://:right@, 'Redis accepts the connection but does not reply: it hangs, or the scheme of REDIS_URL is wrong'"
     })
     void a_wrong_password_or_scheme_is_told_apart(String start, String reason) throws Exception {
         try (var redis = EmbeddedRedis.start(Map.of("requirepass", "right"))) {
@@ -39,26 +39,26 @@ class OutageReasonTest {
     @Test
     void a_plaintext_url_to_a_tls_port_is_told() throws Exception {
         String url = Topology.of("tls").url().replace("rediss:", "redis:");
-        assertEquals("it closes connections: check the scheme of REDIS_URL, it may want TLS", reason(url, false));
+        assertEquals("Redis closes new connections: check the scheme of REDIS_URL, Redis may require TLS", reason(url, false));
     }
 
     @Test
     void a_certificate_for_another_host_is_told() throws Exception {
         String url = Topology.of("tls").url().replace("localhost", "127.0.0.1");
-        assertEquals("its certificate is not trusted, or for another host", reason(url, false));
+        assertEquals("the certificate of Redis is not trusted, or is for another host", reason(url, false));
     }
 
     @Test
     void nobody_there_is_told() throws Exception {
         String url = "redis://localhost:" + EmbeddedRedis.freePort();
-        assertEquals("nobody listens there: start it, or check REDIS_URL", reason(url, false));
-        assertEquals("there is no such host: check REDIS_URL", reason("redis://no-such-host.invalid", false));
+        assertEquals("nothing listens at that address: start Redis, or check REDIS_URL", reason(url, false));
+        assertEquals("the host name cannot be resolved: check REDIS_URL", reason("redis://no-such-host.invalid", false));
     }
 
     @Test
     void a_cluster_and_one_redis_are_told_apart() throws Exception {
         try (var redis = EmbeddedRedis.start()) {
-            assertEquals("it is no cluster: check REDIS_URL and REDIS_CLUSTER", reason(redis.url(), true));
+            assertEquals("Redis is not a cluster: check REDIS_URL and REDIS_CLUSTER", reason(redis.url(), true));
         }
         String url = Topology.of("cluster").url();
         String reason = "";
@@ -69,7 +69,7 @@ class OutageReasonTest {
                 // this one has
             }
         }
-        assertEquals("it is a cluster: set REDIS_CLUSTER=true", reason);
+        assertEquals("Redis is a cluster: set REDIS_CLUSTER=true", reason);
     }
 
     @Test
@@ -78,7 +78,7 @@ class OutageReasonTest {
                 var connector = new Connector(
                         "redis://localhost:" + silent.getLocalPort(), false, Duration.ofMillis(200), _ -> {})) {
             assertEquals(
-                    "it takes the connection and says nothing: it hangs, or check the scheme of REDIS_URL",
+                    "Redis accepts the connection but does not reply: it hangs, or the scheme of REDIS_URL is wrong",
                     OutageLog.reason(assertThrows(RedisException.class, connector::connect)));
         }
     }
@@ -90,7 +90,7 @@ class OutageReasonTest {
             var commands = connector.connect().sync();
             redis.signal("STOP");
             assertEquals(
-                    "no answer within REDIS_TIMEOUT_MS",
+                    "no reply within REDIS_TIMEOUT_MS",
                     OutageLog.reason(assertThrows(RedisException.class, () -> commands.get("users:x"))));
         }
     }
@@ -101,7 +101,7 @@ class OutageReasonTest {
                 var connector = new Connector(redis.url(), false, Duration.ofSeconds(5), _ -> {})) {
             var commands = connector.connect().sync();
             assertEquals(
-                    "it refuses commands: OOM",
+                    "Redis rejects commands: OOM",
                     OutageLog.reason(assertThrows(RedisException.class, () -> commands.set("users:x", "s3cret"))));
         }
     }
