@@ -21,12 +21,21 @@ public final class Main {
 
     private Main() {}
 
-    /** Runs the service, or with {@code --health} asks the service on this host whether it is ready. */
+    /**
+     * Runs the service. {@code --health} instead asks the service on this host whether it is ready, and {@code --version} prints
+     * the version.
+     */
     public static void main(String[] args) {
-        if (args.length == 1 && args[0].equals("--health")) {
-            System.exit(health(System.getenv()));
+        switch (String.join(" ", args)) {
+            case "--health" -> System.exit(health(System.getenv()));
+            case "--version" -> System.out.println("latchkey " + version());
+            default -> start(System.getenv());
         }
-        start(System.getenv());
+    }
+
+    private static String version() {
+        String version = Main.class.getPackage().getImplementationVersion(); // from the jar's manifest
+        return version == null ? "development" : version;
     }
 
     /** Starts the service, and stops it when the process receives a signal. Ends the process if the service cannot start. */
@@ -36,9 +45,10 @@ public final class Main {
         try {
             Config config = Config.from(environment);
             logs.configure(config.logFormat(), config.logLevel());
-            var app = App.start(config);
             // Not a constant, because a logger that is created before Logs would use the JDK's own configuration.
             var log = System.getLogger("latchkey.main");
+            log.log(INFO, "starting", "version", version());
+            var app = App.start(config);
             Runtime.getRuntime()
                     .addShutdownHook(Thread.ofPlatform().name("stop").unstarted(() -> {
                         log.log(INFO, "stopping");

@@ -24,14 +24,13 @@ import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/** The routes {@code /api/auth/…}: accounts, tokens and sessions. */
-public final class AuthHandlers {
-    private final AccountService accounts;
-    private final TokenStore tokens;
-    private final PasswordPolicy policy;
-    private final LoginThrottle throttle;
-    private final Bulkhead lists;
-
+/**
+ * The routes {@code /api/auth/…}: accounts, tokens and sessions.
+ *
+ * @param lists limits how many lists are made at the same time
+ */
+public record AuthHandlers(
+        AccountService accounts, TokenStore tokens, PasswordPolicy policy, LoginThrottle throttle, Bulkhead lists) {
     private record AccountBody(String username, Instant createdDate) {}
 
     private record LoginBody(String token, String username) {}
@@ -42,16 +41,6 @@ public final class AuthHandlers {
 
     private record SessionBody(
             String id, Instant createdDate, Instant expiresDate, String userAgent, String address, boolean current) {}
-
-    /** @param lists limits how many lists are made at the same time */
-    public AuthHandlers(
-            AccountService accounts, TokenStore tokens, PasswordPolicy policy, LoginThrottle throttle, Bulkhead lists) {
-        this.accounts = accounts;
-        this.tokens = tokens;
-        this.policy = policy;
-        this.throttle = throttle;
-        this.lists = lists;
-    }
 
     Response register(Request request) throws IOException {
         RequestFields fields = request.json();

@@ -14,28 +14,15 @@ import java.io.IOException;
 import java.time.Instant;
 import java.time.InstantSource;
 
-/** The routes {@code /api/todos}: the caller's own todos. */
-public final class TodoHandlers {
+/**
+ * The routes {@code /api/todos}: the caller's own todos.
+ *
+ * @param lists limits how many lists are made at the same time
+ * @param clock in milliseconds
+ */
+public record TodoHandlers(TodoStore store, TokenStore tokens, Bulkhead lists, TodoIds ids, InstantSource clock) {
     private static final int MAX_LIMIT = 200;
     private static final int DEFAULT_LIMIT = 50;
-
-    private final TodoStore store;
-    private final TokenStore tokens;
-    private final Bulkhead lists;
-    private final TodoIds ids;
-    private final InstantSource clock;
-
-    /**
-     * @param lists limits how many lists are made at the same time
-     * @param clock in milliseconds
-     */
-    public TodoHandlers(TodoStore store, TokenStore tokens, Bulkhead lists, TodoIds ids, InstantSource clock) {
-        this.store = store;
-        this.tokens = tokens;
-        this.lists = lists;
-        this.ids = ids;
-        this.clock = clock;
-    }
 
     Response list(Request request, Caller caller) {
         RequestFields query = request.query();

@@ -27,6 +27,9 @@ import io.netty.handler.flush.FlushConsolidationHandler;
 import io.netty.resolver.dns.DnsAddressResolverGroup;
 import io.netty.resolver.dns.DnsNameResolverBuilder;
 import io.netty.resolver.dns.NoopDnsCache;
+import io.netty.util.ResourceLeakDetector;
+import io.netty.util.internal.logging.InternalLoggerFactory;
+import io.netty.util.internal.logging.JdkLoggerFactory;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -35,6 +38,9 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import java.util.logging.Level;
+import java.util.logging.Logger;
+import reactor.util.Loggers;
 
 /** Opens connections to a standalone Redis, Sentinel or Cluster. The URL's scheme selects TLS. */
 final class Connector implements AutoCloseable {
@@ -69,6 +75,19 @@ final class Connector implements AutoCloseable {
             return new String(text, StandardCharsets.UTF_8);
         }
     };
+
+    // Lettuce would log one line per attempt to reconnect. OutageLog logs what an operator needs to know.
+    private static final Logger LETTUCE_LOGGER = Logger.getLogger("io.lettuce");
+
+    static {
+        // SLF4J, which a part of Lettuce uses, would print that it has no provider.
+        System.setProperty("slf4j.internal.verbosity", "ERROR");
+        InternalLoggerFactory.setDefaultFactory(JdkLoggerFactory.INSTANCE);
+        Loggers.useJdkLoggers();
+        LETTUCE_LOGGER.setLevel(Level.SEVERE);
+        // A tool for authors of netty handlers, whose stack traces cost 1 % of the CPU of a token check.
+        ResourceLeakDetector.setLevel(ResourceLeakDetector.Level.DISABLED);
+    }
 
     private final ClientResources resources;
     private final AbstractRedisClient client;

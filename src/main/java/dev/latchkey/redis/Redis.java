@@ -3,17 +3,10 @@ package dev.latchkey.redis;
 import dev.latchkey.redis.RedisUnavailableException.Reason;
 import io.lettuce.core.KeyValue;
 import io.lettuce.core.LettuceFutures;
-import io.lettuce.core.RedisCommandExecutionException;
-import io.lettuce.core.RedisCommandTimeoutException;
-import io.lettuce.core.RedisConnectionException;
-import io.lettuce.core.RedisException;
 import io.lettuce.core.RedisFuture;
 import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.SetArgs;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
-import io.netty.util.ResourceLeakDetector;
-import io.netty.util.internal.logging.InternalLoggerFactory;
-import io.netty.util.internal.logging.JdkLoggerFactory;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.HashMap;
@@ -21,21 +14,13 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import java.util.logging.Level;
-import java.util.logging.Logger;
 import org.jspecify.annotations.Nullable;
-import reactor.util.Loggers;
 
 /**
  * The Redis commands of the service. Each command touches one key, so that a cluster works like a single Redis.
- *
- * <p>All threads share one connection (one per node of a cluster), because Redis replies in order. A second connection would
- * cost a token check 13 % more CPU, because more threads are woken. While there is no connection, commands fail at once.
  *
  * <p>Every command throws {@link RedisUnavailableException} if its reply does not arrive or is an error, and {@link
  * WrongTypeException} if the key holds a value of another type. Methods return null for keys and fields that do not exist.
@@ -52,21 +37,8 @@ public final class Redis implements AutoCloseable {
             if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
             return redis.call('HDEL', KEYS[1], ARGV[1])""";
 
-    private static final int MAX_RETRIES = 10;
     private static final int RETRY_MILLIS = 10;
     private static final int MAX_COMMANDS_AT_ONCE = 50;
-    // Lettuce would log one line per attempt to reconnect. OutageLog logs what an operator needs to know.
-    private static final Logger LETTUCE_LOGGER = Logger.getLogger("io.lettuce");
-
-    static {
-        // SLF4J, which a part of Lettuce uses, would print that it has no provider.
-        System.setProperty("slf4j.internal.verbosity", "ERROR");
-        InternalLoggerFactory.setDefaultFactory(JdkLoggerFactory.INSTANCE);
-        Loggers.useJdkLoggers();
-        LETTUCE_LOGGER.setLevel(Level.SEVERE);
-        // A tool for authors of netty handlers, whose stack traces cost 1 % of the CPU of a token check.
-        ResourceLeakDetector.setLevel(ResourceLeakDetector.Level.DISABLED);
-    }
 
     /** A key holds a value of another type than it should, so a retry cannot succeed. */
     public static final class WrongTypeException extends RuntimeException {
@@ -77,21 +49,12 @@ public final class Redis implements AutoCloseable {
         }
     }
 
-    private final Connector connector;
-    private final OutageLog outageLog;
+    private final SharedConnection connection;
     private final Duration timeout;
-    private final CountDownLatch firstAttempt = new CountDownLatch(1);
-    private volatile Connector.@Nullable Connection connection;
-    private volatile boolean closed;
 
-    private Redis(String url, boolean cluster, Duration timeout) {
-        // The quiet period is longer than a failing attempt to connect plus the delay before it. If one node of a
-        // cluster is down for long, commands for the other nodes succeed in between.
-        outageLog = new OutageLog(timeout.plus(Connector.MAX_RECONNECT_DELAY.multipliedBy(2)));
+    private Redis(SharedConnection connection, Duration timeout) {
+        this.connection = connection;
         this.timeout = timeout;
-        connector = new Connector(url, cluster, timeout, outageLog::connectFailed);
-        // Connecting takes half of the start-up time, so it runs in parallel with the rest.
-        Thread.ofPlatform().daemon().name("redis-connect").start(this::connect);
     }
 
     /**
@@ -103,7 +66,7 @@ public final class Redis implements AutoCloseable {
      * @param timeout of each command, and of each attempt to connect
      */
     public static Redis connect(String url, boolean cluster, Duration timeout) {
-        return new Redis(url, cluster, timeout);
+        return new Redis(new SharedConnection(url, cluster, timeout), timeout);
     }
 
     /** @throws IllegalArgumentException if {@link #connect} does not accept the URL. The message does not quote it. */
@@ -164,7 +127,7 @@ public final class Redis implements AutoCloseable {
         Set<String> existing = new HashSet<>();
         for (int start = 0; start < keys.size(); start += MAX_COMMANDS_AT_ONCE) {
             List<String> some = keys.subList(start, Math.min(keys.size(), start + MAX_COMMANDS_AT_ONCE));
-            existing.addAll(send(redis -> {
+            existing.addAll(connection.send(redis -> {
                 Map<String, RedisFuture<Long>> replies = new HashMap<>();
                 some.forEach(key -> replies.put(key, redis.async().exists(key)));
                 // Without a timeout here, because ReplyTimeouts ends each wait.
@@ -247,91 +210,12 @@ public final class Redis implements AutoCloseable {
         Thread.startVirtualThread(() -> cleanUp(task));
     }
 
-    private boolean tryConnect() {
-        try {
-            var opened = connector.connect();
-            PersistenceCheck.run(opened.sync());
-            connection = opened;
-            return true;
-        } catch (RuntimeException e) { // if closed meanwhile, Lettuce and netty throw other exceptions too
-            if (!closed) {
-                outageLog.connectFailed(e);
-            }
-            return false;
-        }
-    }
-
-    // Lettuce reconnects by itself, but only after it has been connected once.
-    private void connect() {
-        try {
-            while (!closed && !tryConnect()) {
-                firstAttempt.countDown();
-                Thread.sleep(ThreadLocalRandom.current().nextLong(Connector.MAX_RECONNECT_DELAY.toMillis()));
-            }
-        } catch (InterruptedException _) {
-            Thread.currentThread().interrupt();
-        } finally {
-            firstAttempt.countDown();
-        }
-    }
-
     private <T extends @Nullable Object> T call(Function<RedisClusterCommands<String, String>, T> command) {
-        return send(redis -> command.apply(redis.sync()));
-    }
-
-    private <T extends @Nullable Object> T send(Function<Connector.Connection, T> command) {
-        try {
-            for (int i = 0; ; i++) {
-                try {
-                    T reply = command.apply(connection());
-                    outageLog.commandSucceeded();
-                    return reply;
-                } catch (RedisException e) {
-                    if (String.valueOf(e.getMessage()).startsWith("WRONGTYPE")) {
-                        throw new WrongTypeException();
-                    }
-                    // The first command for a node of a cluster opens the connection to that node, and Lettuce
-                    // rejects it. It was not sent, so it can be sent again.
-                    var reason = reason(e);
-                    boolean retry = connector.isCluster() && reason == Reason.NOT_CONNECTED;
-                    if (!retry || i == MAX_RETRIES) {
-                        outageLog.commandFailed(e);
-                        throw new RedisUnavailableException(reason, e);
-                    }
-                }
-                Thread.sleep(RETRY_MILLIS);
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new RedisUnavailableException(Reason.DISCONNECTED, e);
-        }
-    }
-
-    private Connector.Connection connection() throws InterruptedException {
-        if (connection == null) {
-            var _ = firstAttempt.await(timeout.toNanos(), TimeUnit.NANOSECONDS);
-        }
-        var opened = connection;
-        if (opened == null) {
-            throw new RedisConnectionException("not connected yet");
-        }
-        return opened;
-    }
-
-    private static Reason reason(RedisException e) {
-        return switch (e) {
-            case RedisCommandTimeoutException _ -> Reason.TIMEOUT;
-            case RedisCommandExecutionException _ -> Reason.ERROR;
-            default ->
-                String.valueOf(e.getMessage()).startsWith("Currently not connected")
-                        ? Reason.NOT_CONNECTED
-                        : Reason.DISCONNECTED;
-        };
+        return connection.send(redis -> command.apply(redis.sync()));
     }
 
     @Override
     public void close() {
-        closed = true;
-        connector.close();
+        connection.close();
     }
 }
