@@ -102,8 +102,8 @@ public final class App implements AutoCloseable {
     }
 
     /**
-     * Stops gracefully: reports that this instance is not ready, serves for the lame-duck time, finishes requests in flight,
-     * and stops.
+     * Stops gracefully: reports that this instance is not ready, serves for the lame-duck time, finishes requests in
+     * flight, and stops.
      *
      * @return whether all requests were finished within the configured grace time
      */

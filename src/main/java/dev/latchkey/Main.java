@@ -12,8 +12,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The process. Its exit codes are 0 after a signal if all requests were finished, 143 (SIGTERM) or 130 (SIGINT) if requests had
- * to be cut off, 1 after a failure, and 2 if the configuration is not valid.
+ * The process. Its exit codes are 0 after a signal if all requests were finished, 143 (SIGTERM) or 130 (SIGINT) if
+ * requests had to be cut off, 1 after a failure, and 2 if the configuration is not valid.
  */
 public final class Main {
     private static final int FAILED = 1;
@@ -22,8 +22,8 @@ public final class Main {
     private Main() {}
 
     /**
-     * Runs the service. {@code --health} instead asks the service on this host whether it is ready, and {@code --version} prints
-     * the version.
+     * Runs the service. {@code --health} instead asks the service on this host whether it is ready, and {@code
+     * --version} prints the version.
      */
     public static void main(String[] args) {
         switch (String.join(" ", args)) {
@@ -38,7 +38,10 @@ public final class Main {
         return version == null ? "development" : version;
     }
 
-    /** Starts the service, and stops it when the process receives a signal. Ends the process if the service cannot start. */
+    /**
+     * Starts the service, and stops it when the process receives a signal. Ends the process if the service cannot
+     * start.
+     */
     public static App start(Map<String, String> environment) {
         Logs logs = Logs.install();
         Thread.setDefaultUncaughtExceptionHandler((thread, e) -> uncaught(logs, thread, e));

@@ -1,20 +1,21 @@
 /**
- * Latchkey: opaque bearer tokens in Redis, validated with one GET, rotated on refresh, and revoked immediately on logout.
+ * Latchkey: opaque bearer tokens in Redis, validated with one GET, rotated on refresh, and revoked immediately on
+ * logout.
  *
- * <p>Reading order: {@link dev.latchkey.App} creates all parts; {@link dev.latchkey.api.Routes} is the table of routes; {@code
- * http} is the server; {@code tokens} and {@code accounts} are the core; {@code todos} is an API that tokens protect; {@code
- * redis} has the commands; {@code overload} refuses work; {@code logging} and {@code json} are what their names say; {@link
- * dev.latchkey.Config} reads the environment; {@link dev.latchkey.Main} is the process.
+ * <p>Reading order: {@link dev.latchkey.App} creates all parts; {@link dev.latchkey.api.Routes} is the table of
+ * routes; {@code http} is the server; {@code tokens} and {@code accounts} are the core; {@code todos} is an API that
+ * tokens protect; {@code redis} has the commands; {@code overload} refuses work; {@code logging} and {@code json} are
+ * what their names say; {@link dev.latchkey.Config} reads the environment; {@link dev.latchkey.Main} is the process.
  *
  * <p>Guarantees:
  *
  * <ul>
  *   <li>A guarded handler runs only for the owner of a valid token, and Redis decides that for each request.
  *   <li>Of several concurrent refreshes of one token, exactly one gets a new token, and the old token is invalid.
- *   <li>Changing the password, logging out everywhere and deleting the account revoke all tokens, including those of requests
- *       in flight. Registering a deleted username again inherits nothing.
- *   <li>Passwords are only stored as salted PBKDF2 hashes. Passwords, hashes and tokens are never logged. Guessing is limited
- *       per username and address.
+ *   <li>Changing the password, logging out everywhere and deleting the account revoke all tokens, including those of
+ *       requests in flight. Registering a deleted username again inherits nothing.
+ *   <li>Passwords are only stored as salted PBKDF2 hashes. Passwords, hashes and tokens are never logged. Guessing is
+ *       limited per username and address.
  *   <li>If Redis does not reply, the response is a fast 503, never a 401. No command is sent twice.
  *   <li>A signal to stop lets requests in flight finish.
  * </ul>

@@ -18,10 +18,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * Accounts from registration to deletion, safe against concurrent requests.
  *
- * <p>Two rules ensure this. Operations that revoke tokens change the user record first, then revoke every indexed token.
- * Operations that issue a token store and index it first, then read the user record again; if the record has changed, they
- * delete the token before any client knows it. Whichever runs second therefore sees the other. An operation whose record
- * has changed starts over, and verifies the password against the new record.
+ * <p>Two rules ensure this. Operations that revoke tokens change the user record first, then revoke every indexed
+ * token. Operations that issue a token store and index it first, then read the user record again; if the record has
+ * changed, they delete the token before any client knows it. Whichever runs second therefore sees the other. An
+ * operation whose record has changed starts over, and verifies the password against the new record.
  */
 public final class AccountService {
     // Each attempt computes one or two hashes while other users wait. Two suffice against one concurrent request.
@@ -61,8 +61,9 @@ public final class AccountService {
     /**
      * Creates a user. Returns null if the username is taken.
      *
-     * <p>The username is reserved first, and the user is created after everything of an earlier user is gone. A registration
-     * that fails half-way can therefore be repeated, and never creates an account to which an old token belongs.
+     * <p>The username is reserved first, and the user is created after everything of an earlier user is gone. A
+     * registration that fails half-way can therefore be repeated, and never creates an account to which an old token
+     * belongs.
      *
      * @throws ContentionException if another request is registering or deleting the username
      */
@@ -108,7 +109,8 @@ public final class AccountService {
     /**
      * Starts a session.
      *
-     * @param username in canonical form, or empty if there cannot be such a user. In either case the password is hashed.
+     * @param username in canonical form, or empty if there cannot be such a user. In either case the password is
+     *     hashed.
      * @throws WrongPasswordException if there is no such user, or the password is wrong
      */
     public IssuedToken login(String username, String password, ClientInfo client) {
@@ -137,8 +139,8 @@ public final class AccountService {
     }
 
     /**
-     * Changes the caller's password, ends all sessions and starts a new one. If {@code next} already is the password, an
-     * earlier change has failed half-way, and this call completes it.
+     * Changes the caller's password, ends all sessions and starts a new one. If {@code next} already is the password,
+     * an earlier change has failed half-way, and this call completes it.
      *
      * @throws WrongPasswordException if neither password is correct
      */

@@ -12,11 +12,11 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Limits how often passwords can be guessed. Counters are in Redis, for all instances together: the hashes {@code
- * throttle:address:{address}} have one field per username, a field {@code all} for all attempts from that address, and a field
- * {@code window} that identifies the fixed window.
+ * throttle:address:{address}} have one field per username, a field {@code all} for all attempts from that address,
+ * and a field {@code window} that identifies the fixed window.
  *
- * <p>An attempt is counted before its hash is computed. Otherwise concurrent attempts could all pass the check before any of
- * them is counted. There is no limit on a username alone, because anyone could then lock a user out.
+ * <p>An attempt is counted before its hash is computed. Otherwise concurrent attempts could all pass the check before
+ * any of them is counted. There is no limit on a username alone, because anyone could then lock a user out.
  */
 public final class LoginThrottle {
     /** Failed logins of one username, from any address, at which an operator is warned. */
@@ -24,9 +24,8 @@ public final class LoginThrottle {
 
     private static final Duration WINDOW = Duration.ofMinutes(15);
 
-    // An address above its limit adds no further usernames, because it could fill the memory with them. A hash without
-    // a
-    // TTL gets one, because it would otherwise stay locked forever.
+    // An address above its limit adds no further usernames, because it could fill the memory with them. A hash
+    // without a TTL gets one, because it would otherwise stay locked forever.
     private static final String COUNT = """
             local all = redis.call('HINCRBY', KEYS[1], 'all', 1)
             local name = 0
@@ -107,7 +106,10 @@ public final class LoginThrottle {
         giveBack(attempt, "");
     }
 
-    /** Gives a successful attempt back, and resets the username's count, so that the user may mistype the password again. */
+    /**
+     * Gives a successful attempt back, and resets the username's count, so that the user may mistype the password
+     * again.
+     */
     public void reset(Attempt attempt) {
         giveBack(attempt, "reset");
     }

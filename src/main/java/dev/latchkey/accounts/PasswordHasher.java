@@ -19,18 +19,19 @@ import javax.crypto.spec.PBEKeySpec;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Hashes passwords with PBKDF2-HMAC-SHA256 (RFC 8018 §5.2). A hash is a PHC string {@code $pbkdf2-sha256$i=600000$SALT$KEY},
- * with salt and key in base64 without padding.
+ * Hashes passwords with PBKDF2-HMAC-SHA256 (RFC 8018 §5.2). A hash is a PHC string {@code
+ * $pbkdf2-sha256$i=600000$SALT$KEY}, with salt and key in base64 without padding.
  *
- * <p>Hashing runs on its own platform threads. One hash takes about 150 ms of CPU, and virtual threads are not time-sliced:
- * on virtual threads, as many logins as there are cores would stop all token checks.
+ * <p>Hashing runs on its own platform threads. One hash takes about 150 ms of CPU, and virtual threads are not
+ * time-sliced: on virtual threads, as many logins as there are cores would stop all token checks.
  *
- * <p>HMAC replaces a key of more than 64 bytes by its SHA-256 digest (RFC 2104 §2). For such a password, the 32 bytes of the
- * digest would be accepted too, and no password has more than 256 bits of strength. Neither helps an attacker.
+ * <p>HMAC replaces a key of more than 64 bytes by its SHA-256 digest (RFC 2104 §2). For such a password, the 32 bytes
+ * of the digest would be accepted too, and no password has more than 256 bits of strength. Neither helps an attacker.
  */
 public final class PasswordHasher implements AutoCloseable {
     /**
-     * Caps the work that a stored hash can demand. Otherwise anyone able to write one user record could stall every login.
+     * Caps the work that a stored hash can demand. Otherwise anyone able to write one user record could stall every
+     * login.
      */
     static final int MAX_ITERATIONS = 10_000_000;
 
@@ -88,8 +89,8 @@ public final class PasswordHasher implements AutoCloseable {
     /**
      * Reports whether {@code password} matches the hash. A password with a control character never matches.
      *
-     * <p>The cost is the same if {@code phc} is null (there is no such user), is not a usable hash, or has fewer iterations.
-     * Otherwise the response time would reveal which usernames exist.
+     * <p>The cost is the same if {@code phc} is null (there is no such user), is not a usable hash, or has fewer
+     * iterations. Otherwise the response time would reveal which usernames exist.
      *
      * @throws OverloadedException if no thread was free for 3 seconds; nothing has been computed
      */
@@ -98,9 +99,9 @@ public final class PasswordHasher implements AutoCloseable {
     }
 
     /**
-     * Returns the hash to store for a password change: a new hash if {@code current} matches {@code phc}, {@code phc} itself
-     * if {@code next} matches it already, and null otherwise. Both hashes are computed without waiting again in between, so
-     * that a change that has started can finish.
+     * Returns the hash to store for a password change: a new hash if {@code current} matches {@code phc}, {@code phc}
+     * itself if {@code next} matches it already, and null otherwise. Both hashes are computed without waiting again
+     * in between, so that a change that has started can finish.
      *
      * @throws OverloadedException if no thread was free for 3 seconds; nothing has been computed
      */

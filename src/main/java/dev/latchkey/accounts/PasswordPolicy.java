@@ -13,11 +13,13 @@ import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
- * The rules for new passwords: their length, and that they are not easy to guess. There are no composition rules (NIST SP
- * 800-63B-4 §3.1.1.2).
+ * The rules for new passwords: their length, and that they are not easy to guess. There are no composition rules
+ * (NIST SP 800-63B-4 §3.1.1.2).
  */
 public final class PasswordPolicy {
-    /** In code points. Long enough for any passphrase, and short enough that the cost of a hash does not depend on it. */
+    /**
+     * In code points. Long enough for any passphrase, and short enough that the cost of a hash does not depend on it.
+     */
     public static final int MAX_LENGTH = 128;
 
     private static final int MAX_DECOMPOSITION = 4; // code points that NFC can combine into one
@@ -61,7 +63,8 @@ public final class PasswordPolicy {
     }
 
     /**
-     * Returns the password in NFC, because keyboards and systems write the same accented letter as different code points.
+     * Returns the password in NFC, because keyboards and systems write the same accented letter as different code
+     * points.
      *
      * @throws IllegalArgumentException if the text is too long for a password; the message tells the client the limit
      */

@@ -48,8 +48,8 @@ final class UserStore {
     }
 
     /**
-     * Stores the reservation for at most 60 seconds, and reports whether the username was free. Of several concurrent calls,
-     * exactly one succeeds.
+     * Stores the reservation for at most 60 seconds, and reports whether the username was free. Of several concurrent
+     * calls, exactly one succeeds.
      */
     boolean reserve(UserRecord reservation) {
         return redis.setIfAbsent(key(reservation), reservation.json(), RESERVATION);
@@ -61,8 +61,8 @@ final class UserStore {
     }
 
     /**
-     * Returns for how many seconds a registration or deletion still reserves the username, at least 1, or 0 if the record
-     * belongs to a user.
+     * Returns for how many seconds a registration or deletion still reserves the username, at least 1, or 0 if the
+     * record belongs to a user.
      */
     long reservedSeconds(UserRecord record) {
         if (!record.user().passwordHash().isEmpty()) {
@@ -74,8 +74,8 @@ final class UserStore {
     }
 
     /**
-     * Replaces the password hash and keeps unknown fields. Returns the new record, or null, and does nothing, if the record
-     * has changed since it was read.
+     * Replaces the password hash and keeps unknown fields. Returns the new record, or null, and does nothing, if the
+     * record has changed since it was read.
      */
     @Nullable
     UserRecord replaceHash(UserRecord record, String hash) {
@@ -84,9 +84,9 @@ final class UserStore {
     }
 
     /**
-     * Removes the password, so that the user cannot log in but the username stays taken until {@link #remove}. If this
-     * process dies before that, the username is free after 60 seconds. Returns the new record, or null, and does nothing, if
-     * the record has changed since it was read.
+     * Removes the password, so that the user cannot log in but the username stays taken until {@link #remove}. If
+     * this process dies before that, the username is free after 60 seconds. Returns the new record, or null, and does
+     * nothing, if the record has changed since it was read.
      */
     @Nullable
     UserRecord disableLogin(UserRecord record) {

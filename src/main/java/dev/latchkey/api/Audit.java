@@ -14,7 +14,8 @@ final class Audit {
     private Audit() {}
 
     /**
-     * @param username in canonical form; empty if there cannot be such a user, because the user may have typed a password
+     * @param username in canonical form; empty if there cannot be such a user, because the user may have typed a
+     *     password
      * @param sessionId the public id; empty if unknown
      */
     static void log(String event, Request request, String username, String sessionId) {

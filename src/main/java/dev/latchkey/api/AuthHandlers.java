@@ -184,8 +184,8 @@ public record AuthHandlers(
     }
 
     /**
-     * Makes an attempt that computes a hash. A successful attempt does not count, so that correct logins cannot lock out an
-     * office or a web backend behind one address.
+     * Makes an attempt that computes a hash. A successful attempt does not count, so that correct logins cannot lock
+     * out an office or a web backend behind one address.
      *
      * @param username for the audit log
      * @param name whose password is tried, as typed; null for an attempt that counts even if it succeeds

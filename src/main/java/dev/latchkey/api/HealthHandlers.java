@@ -10,9 +10,9 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The routes {@code /health/…}. The process is live if it responds at all. It is ready if Redis replies and the process is not
- * about to stop. Otherwise the response is a 503 with the reason: {@code redis} is {@code timeout}, {@code disconnected} or
- * {@code error}, or {@code draining} is true.
+ * The routes {@code /health/…}. The process is live if it responds at all. It is ready if Redis replies and the
+ * process is not about to stop. Otherwise the response is a 503 with the reason: {@code redis} is {@code timeout},
+ * {@code disconnected} or {@code error}, or {@code draining} is true.
  */
 public final class HealthHandlers {
     private static final long FRESH_NANOS = Duration.ofMillis(500).toNanos();

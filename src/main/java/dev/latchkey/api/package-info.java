@@ -1,4 +1,7 @@
-/** The HTTP API: {@link dev.latchkey.api.Routes} is the table of all routes, and the only place that decides who may call what. */
+/**
+ * The HTTP API: {@link dev.latchkey.api.Routes} is the table of all routes, and the only place that decides who may
+ * call what.
+ */
 @NullMarked
 package dev.latchkey.api;
 

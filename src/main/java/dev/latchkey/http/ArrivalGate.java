@@ -13,12 +13,12 @@ import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * Runs each request on a virtual thread, and limits how many requests are arriving at the same time. A request is arriving
- * until its request line and headers are complete and known not to be too large. The JDK's server reads them before any code
- * of ours runs, and one request can take 1.3 MB of heap.
+ * Runs each request on a virtual thread, and limits how many requests are arriving at the same time. A request is
+ * arriving until its request line and headers are complete and known not to be too large. The JDK's server reads them
+ * before any code of ours runs, and one request can take 1.3 MB of heap.
  *
- * <p>Deliberately slow clients must not keep others out (slowloris). If the limit is reached, the newest request therefore takes
- * the place of the oldest request that waits for its client.
+ * <p>Deliberately slow clients must not keep others out (slowloris). If the limit is reached, the newest request
+ * therefore takes the place of the oldest request that waits for its client.
  */
 final class ArrivalGate implements Executor, AutoCloseable {
     private static final int RETRY_MILLIS = 5;
@@ -80,7 +80,10 @@ final class ArrivalGate implements Executor, AutoCloseable {
         }
     }
 
-    /** Must be called when the request of the current thread is complete up to its headers, and these are not too large. */
+    /**
+     * Must be called when the request of the current thread is complete up to its headers, and these are not too
+     * large.
+     */
     void arrived() {
         if (arriving.remove(Thread.currentThread()) != null) {
             var _ = Thread.interrupted(); // it was cut off just now, but has arrived

@@ -17,8 +17,9 @@ final class ClientAddress {
     /**
      * Returns the address of the client.
      *
-     * @param trustedProxyHops number of proxies in front that append to {@code X-Forwarded-For}. Only what they have appended
-     *     is used. If the header has fewer addresses, or not an address there, the sender of the request counts as the client.
+     * @param trustedProxyHops number of proxies in front that append to {@code X-Forwarded-For}. Only what they have
+     *     appended is used. If the header has fewer addresses, or not an address there, the sender of the request
+     *     counts as the client.
      */
     static InetAddress of(HttpExchange exchange, int trustedProxyHops) {
         InetAddress sender = exchange.getRemoteAddress().getAddress();

@@ -3,11 +3,11 @@ package dev.latchkey.http;
 import com.sun.net.httpserver.HttpExchange;
 
 /**
- * The heap that one request's head takes, if the head is large. It is reserved from a budget, and given back after the
- * connection is closed.
+ * The heap that one request's head takes, if the head is large. It is reserved from a budget, and given back after
+ * the connection is closed.
  *
- * <p>The JDK's dispatcher keeps a request until it has processed its end, which can be much later. For a request with a large
- * head, the connection is therefore closed after the response, and this object waits for that.
+ * <p>The JDK's dispatcher keeps a request until it has processed its end, which can be much later. For a request with
+ * a large head, the connection is therefore closed after the response, and this object waits for that.
  */
 final class LargeHead implements AutoCloseable {
     // Up to this size, the memory of a head is part of what ServerLimits plans for each connection. The JDK keeps a

@@ -6,8 +6,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A path such as {@code /api/todos/{id}}, with at most one placeholder, which is the last segment.
  *
- * <p>It is compared with the raw path, without percent-decoding. The JDK's own contexts match by prefix after decoding, so that
- * {@code /api/auth/meX} or {@code /api%2Fauth} would reach a handler.
+ * <p>It is compared with the raw path, without percent-decoding. The JDK's own contexts match by prefix after
+ * decoding, so that {@code /api/auth/meX} or {@code /api%2Fauth} would reach a handler.
  */
 public record PathPattern(String text) {
     // Unreserved characters only (RFC 3986 §2.3), so that escapes, slashes and dot segments never match.

@@ -6,11 +6,12 @@ import java.io.InputStream;
 import java.util.function.IntConsumer;
 
 /**
- * The body of a request, which knows whether it has been read completely. A response that is sent earlier must close the
- * connection. Otherwise the JDK's server waits for the rest, and would read the start of the next request as part of it.
+ * The body of a request, which knows whether it has been read completely. A response that is sent earlier must close
+ * the connection. Otherwise the JDK's server waits for the rest, and would read the start of the next request as part
+ * of it.
  *
- * <p>This object replaces the stream that {@link HttpExchange#getRequestBody} returns. It cannot be an attribute of the exchange,
- * because attributes are shared by all requests.
+ * <p>This object replaces the stream that {@link HttpExchange#getRequestBody} returns. It cannot be an attribute of
+ * the exchange, because attributes are shared by all requests.
  */
 final class RequestBody extends InputStream {
     private final InputStream in;
@@ -22,8 +23,8 @@ final class RequestBody extends InputStream {
 
     /**
      * @param contentLength in bytes; ignored if {@code chunked}
-     * @param beforeDrain receives the status code after the response is sent, and before the rest of the request body is
-     *     discarded. The client decides how long that takes.
+     * @param beforeDrain receives the status code after the response is sent, and before the rest of the request body
+     *     is discarded. The client decides how long that takes.
      */
     private RequestBody(InputStream in, boolean chunked, long contentLength, IntConsumer beforeDrain) {
         this.in = in;

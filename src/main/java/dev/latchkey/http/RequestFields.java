@@ -17,8 +17,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * The fields of a JSON object or query, and the errors in them.
  *
- * <p>First ask for each field, then call {@link #throwIfInvalid}, which throws one {@link Problem} with all errors. A parser
- * rejects a value with an {@link IllegalArgumentException} whose message follows the field's name, as in "must be a number".
+ * <p>First ask for each field, then call {@link #throwIfInvalid}, which throws one {@link Problem} with all errors. A
+ * parser rejects a value with an {@link IllegalArgumentException} whose message follows the field's name, as in "must
+ * be a number".
  */
 public final class RequestFields {
     private static final int MAX_FIELDS = 20; // no route has as many, and a client cannot fill the memory

@@ -30,11 +30,9 @@ record RequestHead(
 
     static final int MAX_NAMES = 200;
 
-    // Above its own limits, the JDK closes the connection without a response, and a proxy then considers this instance
-    // to
-    // be down. These limits therefore allow whatever nginx passes on, even in short lines. The JDK counts 32 extra
-    // bytes
-    // per line.
+    // Above its own limits, the JDK closes the connection without a response, and a proxy then considers this
+    // instance to be down. These limits therefore allow whatever nginx passes on, even in short lines. The JDK counts
+    // 32 extra bytes per line.
     static final int JDK_MAX_BYTES = 224 * 1024;
     static final int JDK_MAX_NAMES = 6000;
     private static final int JDK_BYTES_PER_LINE = 32;
@@ -140,8 +138,8 @@ record RequestHead(
     }
 
     /**
-     * Returns the raw path of the request target. Returns an empty text, which matches no route, if the target is neither a path
-     * nor an absolute {@code http} or {@code https} URL (RFC 9112 §3.2).
+     * Returns the raw path of the request target. Returns an empty text, which matches no route, if the target is
+     * neither a path nor an absolute {@code http} or {@code https} URL (RFC 9112 §3.2).
      */
     static String path(HttpExchange exchange) {
         var uri = exchange.getRequestURI();

@@ -9,9 +9,9 @@ public sealed interface Route {
     String ANY = "*";
 
     /**
-     * The authenticated caller, bound by the authentication filter for the duration of a guarded request. Never use {@code
-     * HttpExchange.setAttribute} for it: on the JDK's server that map is shared by all requests of a context, so one request
-     * would see the user of another.
+     * The authenticated caller, bound by the authentication filter for the duration of a guarded request. Never use
+     * {@code HttpExchange.setAttribute} for it: on the JDK's server that map is shared by all requests of a context,
+     * so one request would see the user of another.
      */
     ScopedValue<Caller> CALLER = ScopedValue.newInstance();
 

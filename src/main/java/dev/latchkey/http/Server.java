@@ -56,8 +56,8 @@ public final class Server {
     /**
      * Stops gracefully. Requests in flight are finished, unless they take longer than {@code grace}.
      *
-     * @param lameDuck how long to keep serving, closing each connection after its response, while load balancers notice that
-     *     this instance is not ready any more
+     * @param lameDuck how long to keep serving, closing each connection after its response, while load balancers
+     *     notice that this instance is not ready any more
      * @param grace for all of this, including {@code lameDuck}
      * @return whether all requests were finished
      */

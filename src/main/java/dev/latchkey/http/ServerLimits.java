@@ -5,8 +5,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * How many connections and arriving requests fit into the heap and the limit of open files, whatever their clients send. {@code
- * CrowdTest} verifies the figures with a small heap.
+ * How many connections and arriving requests fit into the heap and the limit of open files, whatever their clients
+ * send. {@code CrowdTest} verifies the figures with a small heap.
  *
  * @param connections that may be open at the same time; further ones are closed immediately
  * @param arrivals requests that may be arriving at the same time, see {@link ArrivalGate}
@@ -48,7 +48,10 @@ record ServerLimits(int connections, int arrivals) {
         }
     }
 
-    /** Sets system properties that the JDK's server reads once, when its classes load. Keeps values that were set with -D. */
+    /**
+     * Sets system properties that the JDK's server reads once, when its classes load. Keeps values that were set with
+     * -D.
+     */
     void apply() {
         // The JDK's documentation says that the next two are milliseconds, but its code multiplies them by 1,000.
         set("sun.net.httpserver.maxReqTime", 10); // seconds for request line, headers and body: slowloris

@@ -88,8 +88,8 @@ public final class Json {
     }
 
     /**
-     * Reads one flat JSON object in UTF-8 from a client. It is parsed while it arrives, so that a large request body takes
-     * no more memory than a small one.
+     * Reads one flat JSON object in UTF-8 from a client. It is parsed while it arrives, so that a large request body
+     * takes no more memory than a small one.
      *
      * @param onField receives each field's name and value; the value is null if it is not a string
      * @throws InvalidJsonException if the text is not a JSON object, or exceeds a limit

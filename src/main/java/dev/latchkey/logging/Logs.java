@@ -23,11 +23,12 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes one line per log record to standard output, for everything in the process that logs. The project's own loggers,
- * {@code latchkey.…}, take names and values as parameters: {@code log(INFO, "refreshed", "username", "alice")}.
+ * Writes one line per log record to standard output, for everything in the process that logs. The project's own
+ * loggers, {@code latchkey.…}, take names and values as parameters: {@code log(INFO, "refreshed", "username",
+ * "alice")}.
  *
- * <p>Lines are written in batches every {@value #FLUSH_MILLIS} ms, and immediately from level WARNING on. One system call per
- * access log line would cost more than the token check.
+ * <p>Lines are written in batches every {@value #FLUSH_MILLIS} ms, and immediately from level WARNING on. One system
+ * call per access log line would cost more than the token check.
  */
 public final class Logs extends Handler {
     private static final String OWN = "latchkey";
@@ -36,9 +37,8 @@ public final class Logs extends Handler {
     private static final int MAX_VALUE_LENGTH = 256;
     private static final DateTimeFormatter TIME =
             new DateTimeFormatterBuilder().appendInstant(3).toFormatter();
-    // Control characters, line separators, and characters that change the direction of text. A client must not be able
-    // to
-    // inject a line, control a terminal, or disguise a line.
+    // Control characters, line separators, and characters that change the direction of text. A client must not be
+    // able to inject a line, control a terminal, or disguise a line.
     private static final Pattern UNSAFE = Pattern.compile("[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]");
 
     private final PrintStream out =
@@ -47,7 +47,10 @@ public final class Logs extends Handler {
     private final Logger own = Logger.getLogger(OWN); // the JDK forgets the level of an unreferenced logger
     private volatile Format format = Format.TEXT;
 
-    /** {@code TEXT}: time, level, logger, message, {@code name=value …}. {@code JSON}: one object per line with the same. */
+    /**
+     * {@code TEXT}: time, level, logger, message, {@code name=value …}. {@code JSON}: one object per line with the
+     * same.
+     */
     public enum Format {
         TEXT,
         JSON

@@ -8,10 +8,11 @@ public final class Attempts {
     private Attempts() {}
 
     /**
-     * Returns the first result of {@code attempt} that is not null. A null means that a concurrent request was faster.
+     * Returns the first result of {@code attempt} that is not null. A null means that a concurrent request was
+     * faster.
      *
-     * <p>The number of attempts is bounded, because a record that can never be written, or a client that keeps changing it,
-     * must not keep a CPU core busy.
+     * <p>The number of attempts is bounded, because a record that can never be written, or a client that keeps
+     * changing it, must not keep a CPU core busy.
      *
      * @throws OverloadedException if the first attempt throws it
      * @throws ContentionException if no attempt succeeds

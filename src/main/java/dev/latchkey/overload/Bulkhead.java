@@ -7,8 +7,8 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Limits how much expensive work runs at the same time. Other work waits in order of arrival, and is refused after it has
- * waited too long. Refusing it immediately would be worse, because clients would retry immediately.
+ * Limits how much expensive work runs at the same time. Other work waits in order of arrival, and is refused after it
+ * has waited too long. Refusing it immediately would be worse, because clients would retry immediately.
  */
 public final class Bulkhead {
     private static final Duration MAX_WAIT = Duration.ofSeconds(3); // most clients have given up by then

@@ -134,9 +134,11 @@ final class Connector implements AutoCloseable {
     }
 
     /**
-     * Parses a {@code redis[s]://} or {@code redis[s]-sentinel://} URL, or several {@code redis[s]://} URLs separated by commas.
+     * Parses a {@code redis[s]://} or {@code redis[s]-sentinel://} URL, or several {@code redis[s]://} URLs separated
+     * by commas.
      *
-     * @throws IllegalArgumentException if it is not such a URL. The message quotes nothing, because a URL may contain a password.
+     * @throws IllegalArgumentException if it is not such a URL. The message quotes nothing, because a URL may contain
+     *     a password.
      */
     static List<RedisURI> parse(String url) {
         if (!url.matches("(?s)rediss?(-sentinel)?://.*")) {

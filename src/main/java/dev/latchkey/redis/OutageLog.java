@@ -70,7 +70,10 @@ final class OutageLog {
         }
     }
 
-    /** Returns the reason and what to check. Of Redis's reply it has only the error code, because Redis quotes its input. */
+    /**
+     * Returns the reason and what to check. Of Redis's reply it has only the error code, because Redis quotes its
+     * input.
+     */
     static String reason(Throwable e) {
         List<Throwable> causes =
                 Stream.iterate(e, cause -> cause != null, Throwable::getCause).toList();

@@ -23,7 +23,8 @@ import org.jspecify.annotations.Nullable;
  * The Redis commands of the service. Each command touches one key, so that a cluster works like a single Redis.
  *
  * <p>Every command throws {@link RedisUnavailableException} if its reply does not arrive or is an error, and {@link
- * WrongTypeException} if the key holds a value of another type. Methods return null for keys and fields that do not exist.
+ * WrongTypeException} if the key holds a value of another type. Methods return null for keys and fields that do not
+ * exist.
  */
 public final class Redis implements AutoCloseable {
     private static final String REPLACE_IF_EQUAL = """
@@ -58,8 +59,8 @@ public final class Redis implements AutoCloseable {
     }
 
     /**
-     * Starts connecting. The first commands wait until that has succeeded or failed, at most {@code timeout}. If it fails,
-     * Latchkey keeps trying, and all commands fail until it has succeeded.
+     * Starts connecting. The first commands wait until that has succeeded or failed, at most {@code timeout}. If it
+     * fails, Latchkey keeps trying, and all commands fail until it has succeeded.
      *
      * @param url must be valid according to {@link #checkUrl}
      * @param cluster whether {@code url} is a node of a cluster; several URLs always are
@@ -119,9 +120,9 @@ public final class Redis implements AutoCloseable {
     /**
      * Returns those of the keys that exist.
      *
-     * <p>Sends one command per key, because the keys may be on different nodes, and up to 50 commands at once. Sending one
-     * after the other would double the time of a list of 50 sessions even beside Redis. Sending all at once would fill the
-     * queue that all requests share.
+     * <p>Sends one command per key, because the keys may be on different nodes, and up to 50 commands at once.
+     * Sending one after the other would double the time of a list of 50 sessions even beside Redis. Sending all at
+     * once would fill the queue that all requests share.
      */
     public Set<String> existingKeys(List<String> keys) {
         Set<String> existing = new HashSet<>();
@@ -183,8 +184,8 @@ public final class Redis implements AutoCloseable {
     }
 
     /**
-     * Runs a clean-up. If it fails, the failure is ignored, because it must not withhold what has already succeeded. If the
-     * connection has just been lost, this method waits for a new connection, at most for the command timeout.
+     * Runs a clean-up. If it fails, the failure is ignored, because it must not withhold what has already succeeded.
+     * If the connection has just been lost, this method waits for a new connection, at most for the command timeout.
      */
     public void cleanUp(Runnable task) {
         long deadline = System.nanoTime() + timeout.toNanos();

@@ -19,11 +19,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * Fails commands whose reply is late, and closes a connection on which nothing arrives any more.
  *
- * <p>All commands have the same timeout and are written in order, so looking at the oldest ones now and then is enough.
- * Lettuce's own timeouts set two timers per command, each of which wakes a thread.
+ * <p>All commands have the same timeout and are written in order, so looking at the oldest ones now and then is
+ * enough. Lettuce's own timeouts set two timers per command, each of which wakes a thread.
  *
- * <p>If a firewall drops packets or a host disappears, TCP takes minutes to notice. Lettuce reconnects once this handler has
- * closed the connection.
+ * <p>If a firewall drops packets or a host disappears, TCP takes minutes to notice. Lettuce reconnects once this
+ * handler has closed the connection.
  */
 final class ReplyTimeouts extends ChannelDuplexHandler {
     private static final int CHECKS_PER_TIMEOUT = 10; // so a command may take a tenth longer than its timeout

@@ -13,9 +13,9 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The connection to Redis that all threads share (one per node of a cluster), because Redis replies in order. A second
- * connection would cost a token check 13 % more CPU, because more threads are woken. While there is no connection, commands
- * fail at once.
+ * The connection to Redis that all threads share (one per node of a cluster), because Redis replies in order. A
+ * second connection would cost a token check 13 % more CPU, because more threads are woken. While there is no
+ * connection, commands fail at once.
  */
 final class SharedConnection implements AutoCloseable {
     private static final int MAX_RETRIES = 10;

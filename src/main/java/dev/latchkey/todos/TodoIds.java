@@ -9,8 +9,9 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.regex.Pattern;
 
 /**
- * Generates UUIDs of version 7 (RFC 9562 §5.7), which sort by time as text. The 12 bits after the milliseconds are a finer
- * clock (RFC 9562 §6.2, method 3) that always advances, so the ids of one process sort in the order of their creation.
+ * Generates UUIDs of version 7 (RFC 9562 §5.7), which sort by time as text. The 12 bits after the milliseconds are a
+ * finer clock (RFC 9562 §6.2, method 3) that always advances, so the ids of one process sort in the order of their
+ * creation.
  */
 public final class TodoIds {
     private static final Pattern ID = Pattern.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}");

@@ -140,8 +140,8 @@ public final class TodoStore {
     }
 
     /**
-     * Changes a todo. If a concurrent request has changed it meanwhile, {@code change} is applied to the new state, so that
-     * no change is lost.
+     * Changes a todo. If a concurrent request has changed it meanwhile, {@code change} is applied to the new state,
+     * so that no change is lost.
      *
      * @param change may be called several times, and may throw an exception to leave the todo unchanged
      * @return the new state, or nothing if the owner has no such todo

@@ -13,12 +13,12 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The hashes {@code sessions:{username}}, which map the key suffix of each token to its session as JSON. They serve listing
- * and bulk revocation. They never decide whether a token is valid.
+ * The hashes {@code sessions:{username}}, which map the key suffix of each token to its session as JSON. They serve
+ * listing and bulk revocation. They never decide whether a token is valid.
  *
- * <p>An entry is written after its token and removed after its token. Every token that a client knows therefore has an
- * entry, and any operation that fails half-way can be repeated. An entry may outlive its token, because Redis 7.0 has no TTL
- * for single fields.
+ * <p>An entry is written after its token and removed after its token. Every token that a client knows therefore has
+ * an entry, and any operation that fails half-way can be repeated. An entry may outlive its token, because Redis 7.0
+ * has no TTL for single fields.
  */
 final class SessionIndex {
     private static final System.Logger LOG = System.getLogger("latchkey.auth");
@@ -63,7 +63,10 @@ final class SessionIndex {
         return session.equals(Session.UNREADABLE) ? null : session;
     }
 
-    /** Removes entries. If this fails, the failure is ignored, because the next listing removes entries without a token. */
+    /**
+     * Removes entries. If this fails, the failure is ignored, because the next listing removes entries without a
+     * token.
+     */
     void remove(String username, Collection<String> keySuffixes) {
         redis.cleanUp(() -> redis.hdel(key(username), keySuffixes));
     }

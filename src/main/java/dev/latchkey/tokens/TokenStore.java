@@ -65,8 +65,8 @@ public final class TokenStore {
     }
 
     /**
-     * Returns the username that the token belongs to. Returns null if the token is malformed, unknown, expired or revoked, or
-     * if its value cannot be a username. Sends one GET, or no command if the token is malformed.
+     * Returns the username that the token belongs to. Returns null if the token is malformed, unknown, expired or
+     * revoked, or if its value cannot be a username. Sends one GET, or no command if the token is malformed.
      */
     public @Nullable String usernameFor(String token) {
         String username = format.isWellFormed(token) ? redis.get(key(format.keySuffix(token))) : null;
@@ -90,7 +90,9 @@ public final class TokenStore {
         return !value.isEmpty() && value.length() <= MAX_USERNAME_LENGTH;
     }
 
-    /** Returns the caller's session, or null if the index has no entry for it because another program wrote the token. */
+    /**
+     * Returns the caller's session, or null if the index has no entry for it because another program wrote the token.
+     */
     public @Nullable Session session(Caller caller) {
         return index.find(caller.username(), format.keySuffix(caller.token()));
     }
@@ -109,11 +111,11 @@ public final class TokenStore {
     }
 
     /**
-     * Replaces the caller's token by a new one. Returns null if the caller's token is no longer valid: of several concurrent
-     * calls, exactly one succeeds.
+     * Replaces the caller's token by a new one. Returns null if the caller's token is no longer valid: of several
+     * concurrent calls, exactly one succeeds.
      *
-     * <p>The new token is stored first and returned last, so a crash in between leaves the client with its old token. If
-     * deleting the old token fails, this method fails too.
+     * <p>The new token is stored first and returned last, so a crash in between leaves the client with its old token.
+     * If deleting the old token fails, this method fails too.
      */
     public @Nullable IssuedToken rotate(Caller caller, ClientInfo client) {
         Session old = session(caller);
@@ -169,8 +171,8 @@ public final class TokenStore {
     }
 
     /**
-     * Ends all sessions of the caller except the current one, which {@link #revokeOwn} ends last. Until then, the caller can
-     * repeat a request that has failed. Returns the ids of the sessions that had a valid token.
+     * Ends all sessions of the caller except the current one, which {@link #revokeOwn} ends last. Until then, the
+     * caller can repeat a request that has failed. Returns the ids of the sessions that had a valid token.
      */
     public Set<String> revokeOthers(Caller caller) {
         String own = format.keySuffix(caller.token());
@@ -178,7 +180,8 @@ public final class TokenStore {
     }
 
     /**
-     * Ends the caller's current session. If a concurrent refresh has already rotated its token, the new token is revoked too.
+     * Ends the caller's current session. If a concurrent refresh has already rotated its token, the new token is
+     * revoked too.
      *
      * @param except a token that stays valid, or null
      */
@@ -210,8 +213,7 @@ public final class TokenStore {
     }
 
     // Evicts as many sessions as exceed the limit: first those whose token has expired, then the oldest. Never evicts
-    // the
-    // session that was just opened, even if the clock of another instance is ahead.
+    // the session that was just opened, even if the clock of another instance is ahead.
     private Set<String> evict(String username, Map<String, Session> all, String openedId) {
         Instant now = clock.instant();
         List<String> otherIds = all.values().stream()
