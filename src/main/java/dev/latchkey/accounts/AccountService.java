@@ -5,6 +5,7 @@ import dev.latchkey.overload.Attempts;
 import dev.latchkey.overload.ContentionException;
 import dev.latchkey.overload.OverloadedException;
 import dev.latchkey.redis.Redis;
+import dev.latchkey.redis.RedisUnavailableException;
 import dev.latchkey.tokens.Caller;
 import dev.latchkey.tokens.ClientInfo;
 import dev.latchkey.tokens.TokenStore;
@@ -91,13 +92,16 @@ public final class AccountService {
         return null;
     }
 
-    // If the reply is lost, the user may have been created, and a repeated registration would find the username taken.
+    // If the connection is lost before the reply arrives, the user may have been created, and a repeated registration
+    // would find the username taken. After a timeout, the client has already waited long enough.
     private boolean create(UserRecord reservation, User user) {
         try {
             return users.create(reservation, user);
-        } catch (RuntimeException e) {
+        } catch (RedisUnavailableException e) {
             var found = new AtomicReference<@Nullable UserRecord>();
-            redis.cleanUp(() -> found.set(users.find(user.username())));
+            if (e.reason() != RedisUnavailableException.Reason.TIMEOUT) {
+                redis.cleanUp(() -> found.set(users.find(user.username())));
+            }
             UserRecord record = found.get();
             if (record != null && record.user().equals(user)) {
                 return true;

@@ -44,6 +44,19 @@ import reactor.util.Loggers;
 
 /** Opens connections to a standalone Redis, Sentinel or Cluster. The URL's scheme selects TLS. */
 final class Connector implements AutoCloseable {
+    // Lettuce would log one line per attempt to reconnect. OutageLog logs what an operator needs to know.
+    private static final Logger LETTUCE_LOGGER = Logger.getLogger("io.lettuce");
+
+    static { // first, because the other constants use Lettuce
+        // SLF4J, which a part of Lettuce uses, would print that it has no provider.
+        System.setProperty("slf4j.internal.verbosity", "ERROR");
+        InternalLoggerFactory.setDefaultFactory(JdkLoggerFactory.INSTANCE);
+        Loggers.useJdkLoggers();
+        LETTUCE_LOGGER.setLevel(Level.SEVERE);
+        // A tool for authors of netty handlers, whose stack traces cost 1 % of the CPU of a token check.
+        ResourceLeakDetector.setLevel(ResourceLeakDetector.Level.DISABLED);
+    }
+
     // Lettuce's default is 2^31: commands would pile up behind a Redis that hangs.
     private static final int MAX_PENDING_COMMANDS = 4096;
     private static final Duration MIN_STALL_TIMEOUT = Duration.ofSeconds(2);
@@ -75,19 +88,6 @@ final class Connector implements AutoCloseable {
             return new String(text, StandardCharsets.UTF_8);
         }
     };
-
-    // Lettuce would log one line per attempt to reconnect. OutageLog logs what an operator needs to know.
-    private static final Logger LETTUCE_LOGGER = Logger.getLogger("io.lettuce");
-
-    static {
-        // SLF4J, which a part of Lettuce uses, would print that it has no provider.
-        System.setProperty("slf4j.internal.verbosity", "ERROR");
-        InternalLoggerFactory.setDefaultFactory(JdkLoggerFactory.INSTANCE);
-        Loggers.useJdkLoggers();
-        LETTUCE_LOGGER.setLevel(Level.SEVERE);
-        // A tool for authors of netty handlers, whose stack traces cost 1 % of the CPU of a token check.
-        ResourceLeakDetector.setLevel(ResourceLeakDetector.Level.DISABLED);
-    }
 
     private final ClientResources resources;
     private final AbstractRedisClient client;
