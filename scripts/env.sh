@@ -1,8 +1,8 @@
-# Sourced by the other scripts: goes to the project's folder, reads .env, finds a JDK 25 and makes it JAVA_HOME.
+# The other scripts source this file. It changes to the project's folder, reads .env, and sets JAVA_HOME to a JDK 25.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
-# as compose does: what the environment has wins over .env
+# As in Docker Compose, the environment takes precedence over .env.
 if [ -f .env ]; then
   while IFS='=' read -r name value || [ -n "$name" ]; do
     [[ $name =~ ^[A-Z][A-Z0-9_]*$ ]] || continue
@@ -24,22 +24,26 @@ jdk_25() {
       return
     fi
   done
-  echo "latchkey: no JDK 25 found. Install one (https://adoptium.net, or your system's package), or set JAVA25_HOME." >&2
+  echo "latchkey: no JDK 25 found. Install JDK 25 (https://adoptium.net or your system's package), or set JAVA25_HOME." >&2
   return 1
 }
 
 JAVA_HOME=$(jdk_25) || exit 1
 export JAVA_HOME
 if ! command -v mvn >/dev/null; then
-  echo "latchkey: no Maven found. Install version 3.8 or newer (https://maven.apache.org, or your system's package)." >&2
+  echo "latchkey: no Maven found. Install version 3.8 or newer (https://maven.apache.org or your system's package)." >&2
   exit 1
 fi
-# Maven's own libraries call what JDK 25 warns of: nothing that a user of this project could mend
-export MAVEN_OPTS="${MAVEN_OPTS:-} --sun-misc-unsafe-memory-access=allow --enable-native-access=ALL-UNNAMED"
+# Maven's own libraries call methods that JDK 25 warns about. A user of this project cannot fix these warnings, so they
+# are turned off. Jansi, Maven's console library, writes a colour reset (ESC [0m) to both output streams when Maven
+# starts and ends, even if colours are off. jansi.noreset stops that.
+MAVEN_OPTS="${MAVEN_OPTS:-} --sun-misc-unsafe-memory-access=allow --enable-native-access=ALL-UNNAMED -Djansi.noreset=true"
+export MAVEN_OPTS
 
-# the jar, lib/ and the test classes; nothing where nothing has changed since
+# Builds the jar, lib/ and the test classes if anything has changed since the last build. Arguments go to Maven.
 build() {
   if [ ! -e target/built ] || [ -n "$(find pom.xml .mvn src -newer target/built -print -quit)" ]; then
-    mvn -q -B package -DskipTests && touch target/built
+    echo "latchkey: building with Maven, for about 20 s (longer if Maven has to download libraries)" >&2
+    mvn -q -B package -DskipTests "$@" && touch target/built
   fi
 }

@@ -48,10 +48,9 @@ public final class Main {
         try {
             Config config = Config.from(environment);
             logs.configure(config.logFormat(), config.logLevel());
+            var app = App.start(config);
             // Not a constant, because a logger that is created before Logs would use the JDK's own configuration.
             var log = System.getLogger("latchkey.main");
-            log.log(INFO, "starting", "version", version());
-            var app = App.start(config);
             Runtime.getRuntime()
                     .addShutdownHook(Thread.ofPlatform().name("stop").unstarted(() -> {
                         log.log(INFO, "stopping");
@@ -62,7 +61,7 @@ public final class Main {
                             Runtime.getRuntime().halt(0); // otherwise the exit code is the signal's number
                         }
                     }));
-            log.log(INFO, "listening", "port", app.port());
+            log.log(INFO, "listening", "port", app.port(), "version", version());
             logs.flush();
             return app;
         } catch (Config.Invalid e) {
