@@ -67,7 +67,7 @@ class OutageTest {
     private static void await(BooleanSupplier condition) {
         var deadline = Instant.now().plusSeconds(20);
         while (!condition.getAsBoolean()) {
-            assertTrue(Instant.now().isBefore(deadline), "in vain");
+            assertTrue(Instant.now().isBefore(deadline), "The condition did not become true within 20 s.");
         }
     }
 
@@ -145,12 +145,15 @@ class OutageTest {
             assertTrue(app.printed("Redis is available again").getFirst().matches(".* failedCommands=[1-9][0-9]*"));
             assertEquals(
                     1,
-                    lines.stream().filter(line -> line.contains("Redis is unavailable")).count(),
+                    lines.stream()
+                            .filter(line -> line.contains("Redis is unavailable"))
+                            .count(),
                     lines::toString);
             assertTrue(
                     app.printed("Redis is unavailable")
                             .getFirst()
-                            .endsWith("Redis is unavailable reason=\"nothing listens at that address: start Redis, or check REDIS_URL\""),
+                            .endsWith(
+                                    "Redis is unavailable reason=\"nothing listens at that address: start Redis, or check REDIS_URL\""),
                     lines::toString);
             assertTrue(lines.stream().noneMatch(line -> line.contains("s3cret")), lines::toString);
             assertTrue(lines.stream().noneMatch(line -> line.contains("/health/")), lines::toString);

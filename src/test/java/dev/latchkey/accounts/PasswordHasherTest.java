@@ -22,12 +22,12 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class PasswordHasherTest {
-    private static final Duration LONG = Duration.ofMinutes(1);
+    private static final Duration MAX_WAIT = Duration.ofMinutes(1);
 
     @AutoClose
-    private final PasswordHasher hasher = new PasswordHasher(1000, 1, LONG);
+    private final PasswordHasher hasher = new PasswordHasher(1000, 1, MAX_WAIT);
 
-    // RFC 7914 §11, and RFC 6070's inputs with HMAC-SHA-256
+    // The test vectors of RFC 7914 §11, and the inputs of RFC 6070 with HMAC-SHA-256.
     @ParameterizedTest
     @CsvSource({
         "passwd, salt, 1, 55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"
@@ -39,21 +39,22 @@ class PasswordHasherTest {
         "passwordPASSWORDpassword, saltSALTsaltSALTsaltSALTsaltSALTsalt, 4096,"
                 + "348c89dbcbd32b2f32d814b8116e84cf2b17347ebc1800181c4e2a1fb8dd53e1c635518c7dac47e9",
     })
-    void published_vectors_are_met(String password, String salt, int iterations, String key) throws Exception {
+    void pbkdf2_matches_the_published_test_vectors(String password, String salt, int iterations, String key)
+            throws Exception {
         byte[] derived = PasswordHasher.pbkdf2(
                 password, salt.getBytes(StandardCharsets.UTF_8), iterations, key.length() / 2 * Byte.SIZE);
         assertEquals(key, HexFormat.of().formatHex(derived));
     }
 
     @Test
-    void a_hash_is_a_phc_string_with_its_cost_and_a_salt_of_its_own() {
+    void a_hash_is_a_phc_string_with_its_iteration_count_and_a_random_salt() {
         String phc = hasher.hash("password");
         assertTrue(phc.matches("\\$pbkdf2-sha256\\$i=1000\\$[A-Za-z0-9+/]{22}\\$[A-Za-z0-9+/]{43}"), phc);
         assertNotEquals(phc, hasher.hash("password"));
     }
 
     @Test
-    void only_the_same_password_verifies() {
+    void only_the_correct_password_matches_a_hash() {
         String phc = hasher.hash("pässword");
         assertTrue(hasher.verify("pässword", phc));
         assertFalse(hasher.verify("passwörd", phc));
@@ -62,15 +63,15 @@ class PasswordHasherTest {
     }
 
     @Test
-    void a_hash_of_another_cost_verifies_with_that_cost() {
-        try (var other = new PasswordHasher(2000, 1, LONG)) {
+    void a_hash_is_verified_with_its_own_iteration_count() {
+        try (var other = new PasswordHasher(2000, 1, MAX_WAIT)) {
             assertTrue(hasher.verify("password", other.hash("password")));
         }
     }
 
     @Test
-    void a_hash_of_fewer_iterations_is_outdated_and_one_of_more_is_not() {
-        try (var stronger = new PasswordHasher(2000, 1, LONG)) {
+    void only_a_hash_with_fewer_iterations_than_a_new_hash_is_outdated() {
+        try (var stronger = new PasswordHasher(2000, 1, MAX_WAIT)) {
             assertTrue(stronger.isOutdated(hasher.hash("password")));
             assertFalse(hasher.isOutdated(stronger.hash("password")));
             assertFalse(hasher.isOutdated(hasher.hash("password")));
@@ -88,23 +89,26 @@ class PasswordHasherTest {
                 "$pbkdf2-sha1$i=1000$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
                 "$argon2id$v=19$m=65536,t=2,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
             })
-    void a_hash_of_another_kind_verifies_nothing(String phc) {
+    void no_password_matches_a_hash_that_is_malformed_or_uses_another_algorithm(String phc) {
         assertFalse(hasher.verify("password", phc));
     }
 
     @Test
-    void a_stored_cost_beyond_the_cap_is_not_run() {
+    void a_hash_whose_iteration_count_exceeds_the_cap_is_not_computed() {
         String phc = hasher.hash("password").replace("i=1000", "i=99999999");
         assertTimeoutPreemptively(Duration.ofSeconds(10), () -> assertFalse(hasher.verify("password", phc)));
     }
 
     @Test
-    void a_replacement_needs_the_current_password_or_is_there_already() {
+    void a_hash_is_replaced_only_with_the_current_password_and_kept_if_it_matches_the_new_password() {
         try (var hasher = new PasswordHasher(1000, 1, Duration.ofSeconds(10))) {
             String phc = hasher.hash("current");
-            String replaced = hasher.replacement("current", phc, "next");
-            assertTrue(hasher.verify("next", replaced));
-            assertEquals(replaced, hasher.replacement("current", replaced, "next"), "an earlier change goes on");
+            String replacement = hasher.replacement("current", phc, "next");
+            assertTrue(hasher.verify("next", replacement));
+            assertEquals(
+                    replacement,
+                    hasher.replacement("current", replacement, "next"),
+                    "An interrupted change can be repeated.");
             assertNull(hasher.replacement("wrong", phc, "next"));
             assertNull(hasher.replacement("current", null, "next"));
             assertNull(hasher.replacement("current", "", "next"));
@@ -112,7 +116,7 @@ class PasswordHasherTest {
     }
 
     @Test
-    void who_finds_no_turn_waits_for_one() throws Exception {
+    void hashing_waits_for_a_free_thread() throws Exception {
         try (var patient = new PasswordHasher(100_000, 1, Duration.ofMinutes(1));
                 var executor = Executors.newVirtualThreadPerTaskExecutor()) {
             var results = Stream.generate(() -> executor.submit(() -> patient.hash("password")))
@@ -125,22 +129,22 @@ class PasswordHasherTest {
     }
 
     @Test
-    void who_waits_too_long_is_turned_away_and_does_not_harm_who_has_a_turn() throws Exception {
+    void a_request_that_waits_too_long_is_rejected_and_hashes_in_progress_finish() throws Exception {
         try (var slow = new PasswordHasher(3_000_000, 1, Duration.ofMillis(100));
                 var executor = Executors.newVirtualThreadPerTaskExecutor()) {
             var results = Stream.generate(() -> executor.submit(() -> slow.hash("password")))
                     .limit(8)
                     .toList();
-            int busy = 0;
+            int rejected = 0;
             for (var result : results) {
                 try {
                     assertTrue(result.get().startsWith("$pbkdf2-sha256$i=3000000$"));
                 } catch (ExecutionException e) {
                     assertInstanceOf(OverloadedException.class, e.getCause());
-                    busy++;
+                    rejected++;
                 }
             }
-            assertTrue(busy >= 5, busy + " of 8 were turned away, with 1 thread");
+            assertTrue(rejected >= 5, rejected + " of 8 requests were rejected, with 1 thread");
         }
     }
 }

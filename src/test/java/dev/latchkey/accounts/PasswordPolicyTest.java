@@ -25,44 +25,44 @@ class PasswordPolicyTest {
     }
 
     @Test
-    void composed_and_decomposed_letters_are_one_password() {
+    void composed_and_decomposed_characters_are_the_same_password() {
         assertEquals(policy.check("caf\u00e9 creme", ""), policy.check("cafe\u0301 creme", ""));
     }
 
     @Test
-    void one_typed_character_does_not_count_as_what_nfc_makes_of_it() {
-        String decomposes = "\ud834\udd60"; // U+1D160, three code points in NFC
-        assertThrows(IllegalArgumentException.class, () -> policy.check(decomposes.repeat(7), ""));
-        assertEquals(24, policy.check(decomposes.repeat(8), "").codePoints().count());
+    void neither_decomposed_characters_nor_nfc_make_a_short_password_long_enough() {
+        String expandedByNfc = "\ud834\udd60"; // U+1D160, three code points in NFC
+        assertThrows(IllegalArgumentException.class, () -> policy.check(expandedByNfc.repeat(7), ""));
+        assertEquals(24, policy.check(expandedByNfc.repeat(8), "").codePoints().count());
         assertThrows(IllegalArgumentException.class, () -> policy.check("e\u0301".repeat(7), ""));
     }
 
-    /** HMAC pads its key with zeros, so that a NUL at the end of a password would not count. */
+    /** HMAC pads its key with zeros, so a NUL at the end of a password would be ignored. */
     @ParameterizedTest
     @ValueSource(
             strings = {"long password\0", "\0\0\0\0\0\0\0\0", "long\tpassword", "long password\n", "long\u0085password"
             })
-    void control_characters_are_refused(String password) {
+    void control_characters_are_rejected(String password) {
         assertThrows(IllegalArgumentException.class, () -> policy.check(password, ""));
     }
 
-    /** Normalizing is quadratic in a run of combining marks. */
+    /** Normalizing takes quadratic time for a run of combining marks. */
     @Test
-    void a_password_that_is_far_too_long_is_refused_before_it_is_normalized() {
+    void an_oversized_password_is_rejected_before_it_is_normalized() {
         assertEquals(512, PasswordPolicy.normalize("a".repeat(512)).length());
-        String slow = "a" + "\u0300".repeat(4_000_000) + "\u0316".repeat(4_000_000); // hours, if it were normalized
+        String slow = "a" + "\u0300".repeat(4_000_000) + "\u0316".repeat(4_000_000); // normalizing it would take hours
         assertTimeoutPreemptively(
                 Duration.ofSeconds(20),
                 () -> assertThrows(IllegalArgumentException.class, () -> PasswordPolicy.normalize(slow)));
     }
 
     @Test
-    void nothing_is_trimmed() {
+    void spaces_are_not_trimmed() {
         assertEquals("  spaced  ", policy.check("  spaced  ", ""));
     }
 
     @Test
-    void the_whole_list_of_common_passwords_is_refused_and_its_licence_is_none_of_them() throws Exception {
+    void every_listed_common_password_is_rejected_and_the_licence_comment_is_not_a_listed_password() throws Exception {
         try (var list = PasswordPolicy.class.getResourceAsStream("common-passwords.txt")) {
             List<String> lines = new String(list.readAllBytes(), StandardCharsets.US_ASCII)
                     .lines()
@@ -83,7 +83,7 @@ class PasswordPolicyTest {
     }
 
     @Test
-    void a_password_that_only_contains_a_common_one_or_the_name_is_allowed() {
+    void a_password_may_contain_a_common_password_or_the_username() {
         assertEquals("password1 and more", policy.check("password1 and more", "alice"));
         assertEquals("alice's own password", policy.check("alice's own password", "alice"));
     }

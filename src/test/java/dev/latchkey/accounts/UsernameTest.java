@@ -12,18 +12,18 @@ import org.junit.jupiter.params.provider.ValueSource;
 class UsernameTest {
     @ParameterizedTest
     @CsvSource({"alice,alice", "Alice,alice", "ALICE,alice", "a.b-c_9,a.b-c_9", "0zz,0zz"})
-    void case_is_folded(String given, String folded) {
+    void uppercase_letters_are_folded_to_lowercase(String given, String folded) {
         assertEquals(folded, new Username(given).text());
     }
 
     @Test
-    void folding_does_not_depend_on_the_locale_of_the_server() {
-        Locale before = Locale.getDefault();
+    void case_folding_does_not_depend_on_the_locale_of_the_server() {
+        Locale original = Locale.getDefault();
         Locale.setDefault(Locale.of("tr", "TR"));
         try {
             assertEquals("iii", new Username("III").text());
         } finally {
-            Locale.setDefault(before);
+            Locale.setDefault(original);
         }
     }
 
@@ -47,15 +47,15 @@ class UsernameTest {
                 "аlice",
                 "al%69ce",
                 "al/ice",
-                "\u212aate", // KELVIN SIGN, which folds to k
+                "\u212aate", // KELVIN SIGN, whose lowercase form is k
                 "\u0130an"
             })
-    void other_characters_are_refused(String name) {
+    void malformed_usernames_are_rejected(String name) {
         assertThrows(IllegalArgumentException.class, () -> new Username(name));
     }
 
     @Test
-    void sixty_four_characters_are_the_most() {
+    void a_username_has_at_most_64_characters() {
         assertEquals(64, new Username("a".repeat(64)).text().length());
         assertThrows(IllegalArgumentException.class, () -> new Username("a".repeat(65)));
     }

@@ -12,7 +12,7 @@ class PathPatternTest {
     private final PathPattern todo = new PathPattern("/api/todos/{id}");
 
     @Test
-    void the_last_segment_is_the_parameter() {
+    void the_placeholder_matches_the_last_segment() {
         assertEquals("01a2-b_C", todo.match("/api/todos/01a2-b_C"));
     }
 
@@ -24,13 +24,13 @@ class PathPatternTest {
                 "/api/todos/..", "/api/todos/a%2Fb", "/api/todos/%61", "/api/todos/a;b", "/API/todos/a",
                         "x/api/todos/a", ""
             })
-    void anything_else_is_another_path(String path) {
+    void other_paths_do_not_match(String path) {
         assertNull(todo.match(path));
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"todos", "/a/{id}/b", "/a/b{id}", "/a/{id"})
-    void a_pattern_that_could_not_match_as_meant_is_refused(String pattern) {
+    void a_malformed_pattern_is_rejected(String pattern) {
         assertThrows(IllegalArgumentException.class, () -> new PathPattern(pattern));
     }
 }

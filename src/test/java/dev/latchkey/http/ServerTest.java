@@ -24,12 +24,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The server with handlers that misbehave. */
+/** Tests the server with handlers and clients that misbehave. */
 class ServerTest {
-    private static final Filter FORGETFUL = new Filter() {
+    /** An authentication filter that wrongly lets every request pass, without binding a caller. */
+    private static final Filter NO_CALLER = new Filter() {
         @Override
         public String description() {
-            return "goes on without an identity";
+            return "continues without binding a caller";
         }
 
         @Override
@@ -69,7 +70,7 @@ class ServerTest {
         server = Server.start(
                 new HttpSettings(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 100, 0),
                 routes,
-                FORGETFUL,
+                NO_CALLER,
                 e -> e instanceof UnsupportedOperationException
                         ? new Problem(503, "known").withHeader("Retry-After", "1")
                         : e instanceof Problem problem ? problem : null);
@@ -79,7 +80,7 @@ class ServerTest {
     @AfterEach
     void stop() {
         released.countDown();
-        // the JDK's own count would wait for exchanges that ended without an answer
+        // The JDK's own count of requests would wait for exchanges that ended without a response.
         assertTimeoutPreemptively(Duration.ofSeconds(10), () -> server.stop(Duration.ZERO, Duration.ofSeconds(20)));
     }
 
@@ -97,36 +98,38 @@ class ServerTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"/exception", "/error", "/assertion", "/header", "/guarded"})
-    void whatever_a_handler_throws_is_a_500_of_a_fixed_text_and_the_connection_goes_on(String path) throws IOException {
-        String answer = raw.exchange(get(path) + get("/ok"));
-        assertEquals(500, RawClient.status(answer), answer);
-        assertEquals(2, RawClient.answers(answer), answer);
-        assertTrue(answer.contains("id-1"), answer);
-        for (String inner : List.of("secret", "Exception", "java", "Set-Cookie")) {
-            assertFalse(answer.contains(inner), answer);
+    void an_unexpected_exception_gets_a_500_without_details_and_keeps_the_connection_open(String path)
+            throws IOException {
+        String response = raw.exchange(get(path) + get("/ok"));
+        assertEquals(500, RawClient.status(response), response);
+        assertEquals(2, RawClient.answers(response), response);
+        assertTrue(response.contains("id-1"), response);
+        for (String detail : List.of("secret", "Exception", "java", "Set-Cookie")) {
+            assertFalse(response.contains(detail), response);
         }
     }
 
     @Test
-    void an_exception_that_the_application_knows_has_its_own_answer() throws IOException {
-        String answer = raw.exchange(get("/known"));
-        assertEquals(503, RawClient.status(answer));
-        assertTrue(answer.contains("Retry-after: 1"), answer);
+    void an_exception_that_the_application_knows_gets_its_own_response() throws IOException {
+        String response = raw.exchange(get("/known"));
+        assertEquals(503, RawClient.status(response));
+        assertTrue(response.contains("Retry-after: 1"), response);
     }
 
     @Test
-    void a_guarded_handler_without_an_identity_never_runs() throws IOException {
+    void a_guarded_handler_does_not_run_without_a_caller() throws IOException {
         assertFalse(raw.exchange(get("/guarded")).contains("200"));
     }
 
     @Test
-    void stopping_warns_then_refuses_and_finishes_what_is_in_flight() throws Exception {
-        var answer = new FutureTask<>(() -> raw.exchange(get("/slow")));
-        Thread.startVirtualThread(answer);
+    void a_graceful_stop_sends_connection_close_then_rejects_connections_and_finishes_requests_in_flight()
+            throws Exception {
+        var response = new FutureTask<>(() -> raw.exchange(get("/slow")));
+        Thread.startVirtualThread(response);
         await(entered);
         var stopped = new FutureTask<>(() -> server.stop(Duration.ofSeconds(1), Duration.ofSeconds(20)));
         Thread.startVirtualThread(stopped);
-        // the lame duck: every answer ends its connection, so that clients go elsewhere
+        // During the lame-duck period, every response closes its connection, so that clients switch to other instances.
         while (!raw.exchange(get("/ok")).contains("Connection: close")) {
             assertFalse(stopped.isDone());
         }
@@ -135,20 +138,20 @@ class ServerTest {
         }
         released.countDown();
         assertTrue(stopped.get());
-        assertEquals(200, RawClient.status(answer.get()), answer.get());
+        assertEquals(200, RawClient.status(response.get()), response.get());
     }
 
     @Test
-    void what_takes_longer_than_the_grace_is_cut_off() throws Exception {
-        var answer = new FutureTask<>(() -> raw.exchange(get("/slow")));
-        Thread.startVirtualThread(answer);
+    void a_request_that_takes_longer_than_the_grace_period_is_cut_off() throws Exception {
+        var response = new FutureTask<>(() -> raw.exchange(get("/slow")));
+        Thread.startVirtualThread(response);
         await(entered);
         assertFalse(server.stop(Duration.ZERO, Duration.ofMillis(100)));
-        assertEquals(0, RawClient.status(answer.get()));
+        assertEquals(0, RawClient.status(response.get()));
     }
 
     @Test
-    void closing_does_not_wait_for_a_client_that_went_away() throws Exception {
+    void stopping_does_not_wait_for_clients_that_have_disconnected() throws Exception {
         for (int i = 0; i < 20; i++) {
             try (var socket = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
                 socket.getOutputStream()
@@ -161,16 +164,18 @@ class ServerTest {
 
     /** The JDK's server waits for the rest of a request body that may never come. */
     @Test
-    void stopping_does_not_wait_for_a_request_body_that_was_not_read() throws Exception {
-        for (String line : List.of("GET /ok", "HEAD /ok", "OPTIONS /ok")) {
+    void stopping_does_not_wait_for_request_bodies_that_were_not_read() throws Exception {
+        for (String methodAndPath : List.of("GET /ok", "HEAD /ok", "OPTIONS /ok")) {
             var socket = new Socket(InetAddress.getLoopbackAddress(), server.port());
             socket.getOutputStream()
-                    .write((line + " HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+                    .write((methodAndPath + " HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
                             .getBytes(StandardCharsets.US_ASCII));
             assertEquals(
-                    'H', socket.getInputStream().read(), "the response comes at once, and the connection stays open");
+                    'H',
+                    socket.getInputStream().read(),
+                    "The response is sent immediately, and the connection stays open.");
         }
-        // less than the time that a request may take
+        // The grace period is shorter than the time that a request may take.
         assertTrue(server.stop(Duration.ZERO, Duration.ofSeconds(5)));
     }
 
@@ -185,7 +190,7 @@ class ServerTest {
     }
 
     @Test
-    void connections_follow_from_the_heap_the_body_limit_and_the_open_files() {
+    void the_number_of_connections_follows_from_the_heap_the_body_limit_and_the_open_files() {
         long heap = 64 << 20;
         assertEquals(409, ServerLimits.of(heap, 20_000, 16_384).connections());
         assertEquals(315, ServerLimits.of(heap, 20_000, 1_048_576).connections());
@@ -195,7 +200,7 @@ class ServerTest {
     }
 
     @Test
-    void two_routes_of_one_method_and_path_are_a_mistake() {
+    void two_routes_with_the_same_method_and_path_are_rejected() {
         Route route = Route.open("GET", "/a", _ -> Response.noContent());
         assertThrows(IllegalArgumentException.class, () -> new Router(List.of(route, route)));
     }

@@ -16,7 +16,7 @@ class AttemptsTest {
     }
 
     @Test
-    void no_more_attempts_are_made_than_allowed() {
+    void the_number_of_attempts_is_limited() {
         assertThrows(
                 ContentionException.class,
                 () -> Attempts.<String>repeat(10, () -> {
@@ -26,9 +26,12 @@ class AttemptsTest {
         assertEquals(10, attempts.get());
     }
 
-    /** A refund after a hash has been computed would let one account keep the hashing threads busy without a limit. */
+    /**
+     * After an {@link OverloadedException}, the rate limit does not count the login attempt. If a login could still
+     * throw it after computing a hash, one account could keep the hashing threads busy without a limit.
+     */
     @Test
-    void only_an_overload_before_the_first_attempt_may_be_refunded() {
+    void an_overload_is_reported_as_contention_after_the_first_attempt() {
         assertThrows(
                 OverloadedException.class,
                 () -> Attempts.<String>repeat(2, () -> {

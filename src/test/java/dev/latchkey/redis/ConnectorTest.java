@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 
 class ConnectorTest {
     @Test
-    void a_command_whose_answer_was_lost_is_not_sent_again() throws Exception {
+    void a_command_whose_reply_was_lost_is_not_sent_again() throws Exception {
         try (var redis = EmbeddedRedis.start();
                 var proxy = new StallingProxy(redis.port());
                 var direct = new Connector(redis.url(), false, Duration.ofSeconds(10), _ -> {});

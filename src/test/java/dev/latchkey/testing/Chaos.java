@@ -8,24 +8,28 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
-/** What befalls a Redis under load, and what the clients of the service notice of it. {@code scripts/chaos} prints it. */
+/**
+ * Injects faults into a Redis under load, and measures what the clients of the service notice. Run by {@code
+ * scripts/chaos}, which prints the results as a table, and by {@code ChaosTest}.
+ */
 public final class Chaos {
     public static final int TIMEOUT_MILLIS = 1000;
 
     private static final int CLIENTS = 16;
-    private static final int WARM_REQUESTS = 50; // of each client
+    private static final int MIN_SUCCESSES = 50; // per client, before the fault and again after it
     private static final Map<String, String> DURABLE = Map.of("appendonly", "yes", "appendfsync", "always");
 
     private Chaos() {}
 
+    /** The faults that can be injected. */
     public enum Fault {
         KILL("kill -9, then a restart"),
         STOP("SIGSTOP, then SIGCONT"),
         PAUSE("CLIENT PAUSE"),
-        BLACK_HOLE("connections that swallow all"),
+        BLACK_HOLE("connections stall, none is closed"),
         MAXMEMORY("maxmemory reached, noeviction"),
         READONLY("made a replica: READONLY"),
-        SCRIPT_FLUSH("SCRIPT FLUSH ten times a second"),
+        SCRIPT_FLUSH("SCRIPT FLUSH 10 times per second"),
         SENTINEL("master killed, Sentinel fails over"),
         CLUSTER("master killed, Cluster fails over");
 
@@ -37,16 +41,19 @@ public final class Chaos {
     }
 
     @FunctionalInterface
-    private interface Strike {
+    private interface Injection {
         void apply() throws Exception;
     }
 
     /**
-     * All from when the fault began.
+     * What clients noticed since the fault was injected.
      *
-     * @param recoveryMillis from when Redis was back to the end of the last 503
-     * @param lost acknowledged, and not there afterwards
-     * @param faults what must not be
+     * @param refused number of requests that got a 503
+     * @param longestMillis duration of the slowest request
+     * @param longest the slowest request
+     * @param recoveryMillis from the moment when Redis worked again to the last 503
+     * @param lost changes that the service acknowledged and Redis then lost
+     * @param faults violations of what the service guarantees, which must not occur
      */
     public record Result(
             int requests,
@@ -58,9 +65,9 @@ public final class Chaos {
             List<String> faults) {}
 
     /**
-     * Starts a service and a Redis of their own.
+     * Starts a separate service and Redis, injects the fault under load, and returns what the clients noticed.
      *
-     * @param seconds that the fault lasts; a failover takes its own time
+     * @param seconds duration of the fault; a failover takes as long as Redis needs
      */
     public static Result run(Fault fault, int seconds) throws Exception {
         return switch (fault) {
@@ -80,13 +87,14 @@ public final class Chaos {
                         var client = RedisClient.create(RedisURI.create(redis.url()))) {
                     var commands = client.connect().sync();
                     String url = fault == Fault.BLACK_HOLE ? proxy.url() : redis.url();
-                    yield run(url, false, () -> strike(fault, redis, proxy, commands, seconds * 1000));
+                    yield run(url, false, () -> inject(fault, redis, proxy, commands, seconds * 1000));
                 }
             }
         };
     }
 
-    private static void strike(
+    /** Injects the fault, waits, and repairs Redis. */
+    private static void inject(
             Fault fault, EmbeddedRedis redis, StallingProxy proxy, RedisCommands<String, String> commands, int millis)
             throws IOException {
         switch (fault) {
@@ -95,7 +103,7 @@ public final class Chaos {
             case PAUSE -> commands.clientPause(millis);
             case BLACK_HOLE -> proxy.swallow();
             case MAXMEMORY -> commands.configSet("maxmemory", "1");
-            case READONLY -> commands.replicaof("127.0.0.1", 1); // no master answers there: it keeps what it has
+            case READONLY -> commands.replicaof("127.0.0.1", 1); // nothing listens there, so Redis keeps its data
             default -> {}
         }
         for (int i = 0; i < millis; i += 100) {
@@ -114,8 +122,9 @@ public final class Chaos {
         }
     }
 
-    private static Result run(String redisUrl, boolean mayLose, Strike strike) throws Exception {
-        // hashes as cheap as the tests': with real ones this would measure how long passwords wait for each other
+    private static Result run(String redisUrl, boolean mayLoseWrites, Injection injection) throws Exception {
+        // The hashes are as cheap as those of the tests. With real hashes, the result would mainly show how long
+        // logins wait for a hashing thread.
         try (var service = TestApp.startOn(
                 redisUrl,
                 "REDIS_TIMEOUT_MS",
@@ -124,29 +133,29 @@ public final class Chaos {
                 "1",
                 "LOGIN_THROTTLE",
                 "true")) {
-            var load = new Load(service, CLIENTS, mayLose);
+            var load = new Load(service, CLIENTS, mayLoseWrites);
             load.start();
-            load.await(WARM_REQUESTS);
-            int before = load.lost().size() + load.faults().size();
-            long struck = System.nanoTime();
-            strike.apply();
-            long back = System.nanoTime();
-            load.await(WARM_REQUESTS);
+            load.await(MIN_SUCCESSES);
+            int earlierErrors = load.lost().size() + load.faults().size();
+            long injectedNanos = System.nanoTime();
+            injection.apply();
+            long repairedNanos = System.nanoTime();
+            load.await(MIN_SUCCESSES);
             load.stop();
-            if (before > 0) {
-                load.faults().add("not all was well before it");
+            if (earlierErrors > 0) {
+                load.faults().add("the service already failed before the fault was injected");
             }
             List<Load.Request> requests = load.requests().stream()
-                    .filter(request -> request.end() > struck)
+                    .filter(request -> request.end() > injectedNanos)
                     .toList();
             var longest = requests.stream()
                     .max((a, b) -> Long.compare(a.millis(), b.millis()))
                     .orElseThrow();
             List<Load.Request> refused =
                     requests.stream().filter(request -> request.status() == 503).toList();
-            long recovered = refused.stream()
+            long recoveryNanos = refused.stream()
                     .mapToLong(Load.Request::end)
-                    .map(end -> end - back)
+                    .map(end -> end - repairedNanos)
                     .max()
                     .orElse(0);
             return new Result(
@@ -154,21 +163,25 @@ public final class Chaos {
                     refused.size(),
                     longest.millis(),
                     longest.what(),
-                    Math.max(0, TimeUnit.NANOSECONDS.toMillis(recovered)),
+                    Math.max(0, TimeUnit.NANOSECONDS.toMillis(recoveryNanos)),
                     List.copyOf(load.lost()),
                     List.copyOf(load.faults()));
         }
     }
 
-    /** @param arguments how many seconds a fault lasts (5); then the names of the faults (all) */
+    /**
+     * Prints one line per fault, and exits with status 1 if the service violated a guarantee.
+     *
+     * @param arguments the duration of each fault in seconds (default 5), then names of faults (default all)
+     */
     public static void main(String[] arguments) throws Exception {
         int seconds = arguments.length > 0 ? Integer.parseInt(arguments[0]) : 5;
         List<String> names = List.of(arguments).subList(Math.min(1, arguments.length), arguments.length);
-        System.out.printf("%d clients, REDIS_TIMEOUT_MS=%d, faults of %d s%n", CLIENTS, TIMEOUT_MILLIS, seconds);
+        System.out.printf("%d clients, REDIS_TIMEOUT_MS=%d, each fault lasts %d s%n", CLIENTS, TIMEOUT_MILLIS, seconds);
         System.out.printf(
                 "%-36s%10s%8s%12s%13s%6s%17s%n",
-                "fault", "requests", "503", "longest ms", "recovery ms", "lost", "faults  longest");
-        boolean good = true;
+                "fault", "requests", "503", "longest ms", "recovery ms", "lost", "errors  longest");
+        boolean passed = true;
         for (Fault fault : Fault.values()) {
             if (names.isEmpty() || names.contains(fault.name())) {
                 Result result = run(fault, seconds);
@@ -182,11 +195,11 @@ public final class Chaos {
                         result.lost.size(),
                         result.faults.size(),
                         result.longest);
-                result.lost.forEach(what -> System.out.println("  lost: " + what));
-                result.faults.forEach(what -> System.out.println("  fault: " + what));
-                good &= result.faults.isEmpty();
+                result.lost.forEach(write -> System.out.println("  lost: " + write));
+                result.faults.forEach(error -> System.out.println("  error: " + error));
+                passed &= result.faults.isEmpty();
             }
         }
-        System.exit(good ? 0 : 1);
+        System.exit(passed ? 0 : 1);
     }
 }

@@ -6,23 +6,26 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 
-/** A proxy in front of a Redis that cuts the connection at a chosen command. */
+/**
+ * A proxy in front of a Redis that closes the connection at a chosen command. With it, tests find out what a request
+ * leaves behind if it fails halfway.
+ */
 public final class CuttingProxy implements AutoCloseable {
-    /** What becomes of the command at which the connection is cut. */
+    /** Whether Redis still executes the command at which the connection is cut. */
     public enum Cut {
         NOT_SENT,
         REPLY_LOST
     }
 
     private final ServerSocket server = new ServerSocket(0, 16, InetAddress.getLoopbackAddress());
-    private final int target;
-    private int remaining = Integer.MAX_VALUE;
+    private final int redisPort;
+    private int commandsUntilCut = Integer.MAX_VALUE;
     private Cut cut = Cut.NOT_SENT;
     private boolean staysDown;
     private boolean down;
 
-    public CuttingProxy(int target) throws IOException {
-        this.target = target;
+    public CuttingProxy(int redisPort) throws IOException {
+        this.redisPort = redisPort;
         Thread.startVirtualThread(this::accept);
     }
 
@@ -31,28 +34,28 @@ public final class CuttingProxy implements AutoCloseable {
     }
 
     /**
-     * Cuts the connection at a command.
+     * Arranges that the connection is cut at a command.
      *
-     * @param command 1 is the next one
-     * @param staysDown whether new connections are closed too, until {@link #repair}
+     * @param command number of the command, counted from 1, which is the next command
+     * @param staysDown whether new connections are closed too, until {@link #repair} is called
      */
     public synchronized void cutAt(int command, Cut how, boolean staysDown) {
-        remaining = command;
+        commandsUntilCut = command;
         cut = how;
         this.staysDown = staysDown;
     }
 
-    /** From now on everything passes. Returns whether the connection has been cut. */
+    /** Forwards every command from now on. Reports whether the connection had been cut. */
     public synchronized boolean repair() {
-        boolean wasCut = remaining <= 0;
-        remaining = Integer.MAX_VALUE;
+        boolean wasCut = commandsUntilCut <= 0;
+        commandsUntilCut = Integer.MAX_VALUE;
         down = false;
         return wasCut;
     }
 
-    /** Returns whether the connection is to be cut at this command. */
-    private synchronized boolean count() {
-        if (remaining != Integer.MAX_VALUE && --remaining == 0) {
+    /** Counts a command. Reports whether the connection must be cut at this command. */
+    private synchronized boolean countCommand() {
+        if (commandsUntilCut != Integer.MAX_VALUE && --commandsUntilCut == 0) {
             down = staysDown;
             return true;
         }
@@ -71,13 +74,13 @@ public final class CuttingProxy implements AutoCloseable {
                     client.close();
                     continue;
                 }
-                Socket redis = new Socket(InetAddress.getLoopbackAddress(), target);
+                Socket redis = new Socket(InetAddress.getLoopbackAddress(), redisPort);
                 client.setTcpNoDelay(true);
                 redis.setTcpNoDelay(true);
                 Thread.startVirtualThread(() -> forward(client, redis));
             }
         } catch (IOException _) {
-            // closed
+            // The proxy was closed.
         }
     }
 
@@ -86,7 +89,7 @@ public final class CuttingProxy implements AutoCloseable {
             try (client) {
                 redis.getInputStream().transferTo(client.getOutputStream());
             } catch (IOException _) {
-                // the end of the connection
+                // The connection was closed.
             }
         });
         try (client;
@@ -94,11 +97,11 @@ public final class CuttingProxy implements AutoCloseable {
             var in = new BufferedInputStream(client.getInputStream());
             while (true) {
                 byte[] command = Interleaver.readCommand(in);
-                if (count()) {
+                if (countCommand()) {
                     client.close();
                     if (cut == Cut.REPLY_LOST) {
                         redis.getOutputStream().write(command);
-                        redis.shutdownOutput(); // executes what it has, and closes
+                        redis.shutdownOutput(); // Redis executes what it has received, then closes
                         replies.join();
                     }
                     return;
@@ -106,7 +109,7 @@ public final class CuttingProxy implements AutoCloseable {
                 redis.getOutputStream().write(command);
             }
         } catch (IOException | InterruptedException _) {
-            // the end of the connection
+            // The connection was closed.
         }
     }
 

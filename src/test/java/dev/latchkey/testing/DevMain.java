@@ -5,36 +5,53 @@ import dev.latchkey.Main;
 import java.io.IOException;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 
-/** {@link Main} for a machine without Redis: brings an embedded one where none answers. Used by {@code scripts/run}. */
+/**
+ * Starts Latchkey on a developer's machine. If {@code REDIS_URL} is not set and no Redis replies on localhost, it also
+ * starts an embedded Redis. Run by {@code scripts/run}.
+ */
 public final class DevMain {
     private static final int PORT = 6379;
-    private static final String LOCAL = "redis://localhost:" + PORT;
+    private static final String LOCAL_URL = "redis://localhost:" + PORT;
 
     private DevMain() {}
 
     public static void main(String[] args) throws IOException {
         Map<String, String> environment = new HashMap<>(System.getenv());
-        String source = "as REDIS_URL says";
+        String redis = "as set in REDIS_URL";
         if (environment.getOrDefault("REDIS_URL", "").isBlank()) {
-            boolean local = answers(PORT);
-            environment.put("REDIS_URL", local ? LOCAL : EmbeddedRedis.start().url());
-            source = local ? LOCAL : environment.get("REDIS_URL") + ", embedded: ITS DATA IS GONE WHEN IT STOPS";
+            boolean hasLocalRedis = replies(PORT);
+            environment.put(
+                    "REDIS_URL",
+                    hasLocalRedis ? LOCAL_URL : EmbeddedRedis.start().url());
+            publish(environment.get("REDIS_URL"));
+            redis = environment.get("REDIS_URL") + (hasLocalRedis ? "" : " (embedded: ALL DATA IS LOST ON EXIT)");
         }
         App app = Main.start(environment);
         System.out.printf("""
 
-                Latchkey is at http://localhost:%d (Ctrl-C stops it). Redis: %s. Try:
+                Latchkey is listening on http://localhost:%d. Press Ctrl-C to stop it.
+                Redis: %s
+                Try:
 
                 curl -i -H 'Content-Type: application/json' -d '{"username":"alice","password":"correct horse battery"}' http://localhost:%d/api/auth/register
 
-                """, app.port(), source, app.port());
+                """, app.port(), redis, app.port());
     }
 
-    // by hand: what Lettuce logs would come before the log is set up
-    private static boolean answers(int port) {
+    // Lets scripts/demo find the Redis. Not called if REDIS_URL is set, because that may contain a password.
+    private static void publish(String redisUrl) throws IOException {
+        Path file = Path.of("target", "redis-url");
+        Files.writeString(file, redisUrl);
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> file.toFile().delete()));
+    }
+
+    // Does not use Lettuce, because Lettuce would log before Main has configured logging.
+    private static boolean replies(int port) {
         try (var socket = new Socket("localhost", port)) {
             socket.setSoTimeout(1000);
             socket.getOutputStream().write("PING\r\n".getBytes(StandardCharsets.US_ASCII));

@@ -19,7 +19,10 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import redis.embedded.RedisExecProvider;
 
-/** A redis-server process of its own, on loopback. What it has on disk goes when it is closed. */
+/**
+ * A redis-server process on loopback. Used by tests, {@link DevMain}, {@link TrainingRun} and {@link Chaos}. {@link
+ * #close} deletes its data.
+ */
 public final class EmbeddedRedis implements AutoCloseable {
     private static final String LOOPBACK = "127.0.0.1";
     private static @Nullable File executable;
@@ -33,13 +36,14 @@ public final class EmbeddedRedis implements AutoCloseable {
     private EmbeddedRedis(int port, boolean sentinel, Map<String, String> settings) throws IOException {
         this.port = port;
         folder = Files.createTempDirectory("redis");
-        var all = new LinkedHashMap<>(Map.of("port", Integer.toString(port), "bind", LOOPBACK));
-        all.put("dir", folder.toString());
-        all.putAll(settings);
-        List<String> lines = all.entrySet().stream()
+        var merged = new LinkedHashMap<>(Map.of("port", Integer.toString(port), "bind", LOOPBACK));
+        merged.put("dir", folder.toString());
+        merged.putAll(settings);
+        List<String> lines = merged.entrySet().stream()
                 .map(setting -> setting.getKey() + " " + (setting.getValue().isEmpty() ? "\"\"" : setting.getValue()))
                 .toList();
-        // a file: a sentinel rewrites its own, and whoever lists processes sees no password
+        // Settings are in a file because a sentinel rewrites its configuration, and so that the process list shows no
+        // password.
         Path file = Files.write(folder.resolve("redis.conf"), lines);
         command = new ArrayList<>(List.of(executable(), file.toString()));
         if (sentinel) {
@@ -59,7 +63,7 @@ public final class EmbeddedRedis implements AutoCloseable {
         return start(Map.of());
     }
 
-    /** @param settings as in redis.conf */
+    /** @param settings directives of redis.conf */
     public static EmbeddedRedis start(Map<String, String> settings) throws IOException {
         return startOn(freePort(), settings);
     }
@@ -82,7 +86,7 @@ public final class EmbeddedRedis implements AutoCloseable {
         }
     }
 
-    /** Returns when it takes connections. */
+    /** Starts the process and waits until it accepts connections. */
     private Process launch() throws IOException {
         var started = new ProcessBuilder(command).redirectErrorStream(true).start();
         Runtime.getRuntime().addShutdownHook(new Thread(started::destroyForcibly));
@@ -96,12 +100,12 @@ public final class EmbeddedRedis implements AutoCloseable {
                     }
                 });
             } catch (IOException | UncheckedIOException _) {
-                // killed
+                // The process was killed.
             }
         });
         try {
             if (!ready.await(30, TimeUnit.SECONDS)) {
-                throw new IOException("redis-server does not start: " + log);
+                throw new IOException("redis-server did not start within 30 s: " + log);
             }
         } catch (InterruptedException e) {
             throw new IOException(e);
@@ -117,19 +121,23 @@ public final class EmbeddedRedis implements AutoCloseable {
         return "redis://localhost:" + port;
     }
 
-    /** {@code kill -9}. */
+    /** Kills the process with SIGKILL, and waits until it has ended. */
     public void kill() {
         process.destroyForcibly();
         process.onExit().join();
     }
 
-    /** On the same port, with what it kept on disk. */
+    /** Restarts the process on the same port, with the data that it has saved to disk. */
     public void restart() throws IOException {
         kill();
         process = launch();
     }
 
-    /** @param name STOP, and then it hangs, or CONT, and then it goes on */
+    /**
+     * Sends a signal to the process.
+     *
+     * @param name STOP to make it hang, or CONT to let it continue
+     */
     public void signal(String name) throws IOException {
         new ProcessBuilder("kill", "-" + name, Long.toString(process.pid()))
                 .start()

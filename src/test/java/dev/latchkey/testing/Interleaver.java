@@ -19,17 +19,23 @@ import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.FutureTask;
 
 /**
- * Runs two requests against one Redis, one command at a time, in an order drawn from a seed: the same seed, the same order.
- * Each request is served by an instance of its own, whose commands pass a {@link Lane}: a proxy that holds every one of them
- * until it is that request's turn.
+ * Runs two requests against one Redis, one Redis command at a time, in an order that a seed determines. Tests use it to
+ * find race conditions and to reproduce them.
+ *
+ * <p>Each request must be sent to its own instance of the service. The instance connects to Redis through a {@link
+ * Lane}: a proxy that holds every command until it is that request's turn.
  */
 public final class Interleaver implements AutoCloseable {
     private static final Duration DEADLINE = Duration.ofSeconds(20);
 
     private enum State {
+        /** No request is being controlled: commands pass. */
         FREE,
+        /** The request is running and may send one command. */
         RUNNING,
+        /** The lane holds a command of the request. */
         HELD,
+        /** The request has ended. */
         DONE
     }
 
@@ -41,51 +47,58 @@ public final class Interleaver implements AutoCloseable {
         second = new Lane(redisUrl);
     }
 
-    /** What the instance that runs the first request connects to. */
+    /** Returns the Redis URL for the instance that serves the first request. */
     public String firstUrl() {
         return first.url();
     }
 
+    /** Returns the Redis URL for the instance that serves the second request. */
     public String secondUrl() {
         return second.url();
     }
 
-    /** Both answers. */
+    /** The results of both requests. */
     public record Both<T>(T first, T second) {}
 
+    /** Runs both requests. The same seed gives the same order of commands. */
     public <T> Both<T> run(long seed, Callable<T> one, Callable<T> other) throws Exception {
         var random = new Random(seed);
-        // how often it is the other's turn: mostly, seldom, or once, after so many commands, until the other is done
-        double change = List.of(0.5, 0.12, 0.0).get(random.nextInt(3));
-        int onceAfter = change == 0 ? random.nextInt(8) : -1;
-        return run(random, change, onceAfter, random.nextBoolean() ? first : second, one, other);
+        // The turn passes to the other request after every second command on average, rarely, or exactly once. In the
+        // last case, it passes after a few commands and returns when the other request has ended.
+        double switchProbability = List.of(0.5, 0.12, 0.0).get(random.nextInt(3));
+        int switchAfter = switchProbability == 0 ? random.nextInt(8) : -1;
+        return run(random, switchProbability, switchAfter, random.nextBoolean() ? first : second, one, other);
     }
 
-    /** Sends {@code commands} of the first request, then all of the other, then the rest. */
+    /**
+     * Runs {@code commands} commands of the first request, then all of the second request, then the rest of the
+     * first request.
+     */
     public <T> Both<T> runAfter(int commands, Callable<T> one, Callable<T> other) throws Exception {
         return run(new Random(0), 0, commands, first, one, other);
     }
 
-    private <T> Both<T> run(Random random, double change, int onceAfter, Lane start, Callable<T> one, Callable<T> other)
+    private <T> Both<T> run(
+            Random random, double switchProbability, int switchAfter, Lane start, Callable<T> one, Callable<T> other)
             throws Exception {
         int commands = 0;
-        FutureTask<T> running = first.start(one);
-        FutureTask<T> running2 = second.start(other);
+        FutureTask<T> firstTask = first.start(one);
+        FutureTask<T> secondTask = second.start(other);
         Lane current = start;
-        while (awaitBothStill()) {
+        while (awaitNoneRunning()) {
             Lane next = current == first ? second : first;
-            boolean changes = random.nextDouble() < change || commands++ == onceAfter;
-            if (current.state == State.DONE || (changes && next.state == State.HELD)) {
+            boolean isSwitch = random.nextDouble() < switchProbability || commands++ == switchAfter;
+            if (current.state == State.DONE || (isSwitch && next.state == State.HELD)) {
                 current = next;
             }
             current.set(State.RUNNING);
         }
         first.set(State.FREE);
         second.set(State.FREE);
-        return new Both<>(running.get(), running2.get());
+        return new Both<>(firstTask.get(), secondTask.get());
     }
 
-    /** Both at once, in whatever order they take. */
+    /** Runs both requests concurrently, without controlling the order of their commands. */
     public <T> Both<T> runFreely(Callable<T> one, Callable<T> other) throws Exception {
         var start = new CyclicBarrier(2);
         var running = new FutureTask<>(() -> {
@@ -98,13 +111,14 @@ public final class Interleaver implements AutoCloseable {
         return new Both<>(running.get(), result);
     }
 
-    /** Waits until neither is on its way. False where both are done. */
-    private synchronized boolean awaitBothStill() throws InterruptedException {
+    /** Waits until neither request is running. Reports whether at least one request has not ended. */
+    private synchronized boolean awaitNoneRunning() throws InterruptedException {
         Instant deadline = Instant.now().plus(DEADLINE);
         while (first.state == State.RUNNING || second.state == State.RUNNING) {
             wait(1000);
             if (Instant.now().isAfter(deadline)) {
-                throw new IllegalStateException("a request hangs: " + first.state + ", " + second.state);
+                throw new IllegalStateException(
+                        "a request hangs; states of both requests: " + first.state + ", " + second.state);
             }
         }
         return first.state != State.DONE || second.state != State.DONE;
@@ -116,6 +130,7 @@ public final class Interleaver implements AutoCloseable {
         second.close();
     }
 
+    /** The proxy between Redis and one instance of the service. */
     private final class Lane implements AutoCloseable {
         private final ServerSocket server = new ServerSocket(0, 16, InetAddress.getLoopbackAddress());
         private final URI redis;
@@ -157,15 +172,15 @@ public final class Interleaver implements AutoCloseable {
                     Socket upstream = new Socket(redis.getHost(), redis.getPort());
                     client.setTcpNoDelay(true);
                     upstream.setTcpNoDelay(true);
-                    Thread.startVirtualThread(() -> commands(client, upstream));
-                    Thread.startVirtualThread(() -> answers(client, upstream));
+                    Thread.startVirtualThread(() -> forwardCommands(client, upstream));
+                    Thread.startVirtualThread(() -> forwardReplies(client, upstream));
                 }
             } catch (IOException _) {
-                // closed
+                // The lane was closed.
             }
         }
 
-        private void commands(Socket client, Socket upstream) {
+        private void forwardCommands(Socket client, Socket upstream) {
             try (client;
                     upstream) {
                 var in = new BufferedInputStream(client.getInputStream());
@@ -175,16 +190,16 @@ public final class Interleaver implements AutoCloseable {
                     upstream.getOutputStream().write(command);
                 }
             } catch (IOException | InterruptedException _) {
-                // the end of a connection
+                // The connection was closed.
             }
         }
 
-        private static void answers(Socket client, Socket upstream) {
+        private static void forwardReplies(Socket client, Socket upstream) {
             try (client;
                     upstream) {
                 upstream.getInputStream().transferTo(client.getOutputStream());
             } catch (IOException _) {
-                // the end of a connection
+                // The connection was closed.
             }
         }
 
@@ -205,7 +220,7 @@ public final class Interleaver implements AutoCloseable {
         }
     }
 
-    /** One command as clients send it: an array of bulk strings. */
+    /** Reads one command of a Redis client, which is an array of bulk strings, and returns its bytes. */
     public static byte[] readCommand(InputStream in) throws IOException {
         var command = new ByteArrayOutputStream();
         int parts = readLength(in, command);

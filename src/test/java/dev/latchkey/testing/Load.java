@@ -19,15 +19,16 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Clients that use all of the service without a break, each as a user of its own, and remember what it acknowledged. Where
- * the answer was a 503 they know that both may be true.
+ * Clients that use the service continuously, each as its own user, and remember which changes it acknowledged. After a
+ * 503, a client accepts both outcomes, because the change may or may not have been made. Used by tests and {@link
+ * Chaos}.
  */
 public final class Load {
     private static final int PAUSE_MILLIS = 5;
-    private static final String GONE = ""; // no todo has that name
+    private static final String DELETED = ""; // instead of a name: no todo has an empty name
 
     private final TestClient service;
-    private final boolean mayLose;
+    private final boolean mayLoseWrites;
     private final List<Client> clients;
     private final List<Thread> threads = new ArrayList<>();
     private final Queue<Request> requests = new ConcurrentLinkedQueue<>();
@@ -35,17 +36,26 @@ public final class Load {
     private final Queue<String> faults = new ConcurrentLinkedQueue<>();
     private volatile boolean stopped;
 
-    /** One that was answered; times as of {@link System#nanoTime}. */
+    /**
+     * A request that got a response.
+     *
+     * @param what method and path, and the response body if the status code is 503
+     * @param start time as of {@link System#nanoTime}
+     * @param end time as of {@link System#nanoTime}
+     */
     public record Request(String what, int status, long start, long end) {
         public long millis() {
             return TimeUnit.NANOSECONDS.toMillis(end - start);
         }
     }
 
-    /** @param mayLose whether Redis may lose what it acknowledged: that is counted, and no fault */
-    public Load(TestClient service, int clients, boolean mayLose) {
+    /**
+     * @param mayLoseWrites whether Redis may lose acknowledged writes, as in a failover; they are then reported by
+     *     {@link #lost} instead of {@link #faults}
+     */
+    public Load(TestClient service, int clients, boolean mayLoseWrites) {
         this.service = service;
-        this.mayLose = mayLose;
+        this.mayLoseWrites = mayLoseWrites;
         this.clients = IntStream.range(0, clients).mapToObj(Client::new).toList();
     }
 
@@ -53,7 +63,7 @@ public final class Load {
         clients.forEach(client -> threads.add(Thread.startVirtualThread(client::work)));
     }
 
-    /** Waits until each client has got so many answers that are no 503. */
+    /** Waits until each client has got {@code successes} more responses with the expected status code. */
     public void await(int successes) {
         int[] before =
                 clients.stream().mapToInt(client -> client.successes.get()).toArray();
@@ -61,10 +71,11 @@ public final class Load {
                 .allMatch(i -> clients.get(i).successes.get() >= before[i] + successes));
     }
 
+    /** Waits at most 60 seconds until the condition is true. */
     public static void await(BooleanSupplier condition) {
         var deadline = Instant.now().plusSeconds(60);
         while (!condition.getAsBoolean()) {
-            assertTrue(Instant.now().isBefore(deadline), "in vain");
+            assertTrue(Instant.now().isBefore(deadline), "The condition did not become true within 60 s.");
             pause(10);
         }
     }
@@ -77,25 +88,28 @@ public final class Load {
         }
     }
 
-    /** Ends it, and compares what the service has with what it acknowledged. */
+    /** Stops the clients, and compares the state of the service with the changes that it acknowledged. */
     public void stop() throws InterruptedException {
         stopped = true;
         for (Thread thread : threads) {
             thread.join();
         }
-        clients.forEach(Client::check);
+        clients.forEach(Client::verify);
     }
 
     public Queue<Request> requests() {
         return requests;
     }
 
-    /** What was acknowledged and is not there, or is there again. */
+    /**
+     * Returns differences between the acknowledged changes and the data, if Redis may lose writes. Examples are objects
+     * that are missing, and deleted objects or revoked tokens that are back.
+     */
     public Queue<String> lost() {
         return lost;
     }
 
-    /** What a client must never see. */
+    /** Returns responses and data that no client must ever see. */
     public Queue<String> faults() {
         return faults;
     }
@@ -103,10 +117,10 @@ public final class Load {
     private final class Client {
         private final Random random;
         private final int number;
-        private final List<String> usernames = new ArrayList<>(); // registered, the first is the one who works
-        private final List<String> dead = new ArrayList<>();
-        private final Map<String, Set<String>> todos = new HashMap<>(); // to the names that each may have
-        private final Set<String> attempts = new HashSet<>(); // names of todos that may have been created
+        private final List<String> usernames = new ArrayList<>(); // registered; the first one is in use
+        private final List<String> revokedTokens = new ArrayList<>();
+        private final Map<String, Set<String>> todos = new HashMap<>(); // by id: the names that it may have
+        private final Set<String> uncertainNames = new HashSet<>(); // of todos that may have been created
         private @Nullable String token;
         private int count;
         private final AtomicInteger successes = new AtomicInteger();
@@ -121,7 +135,7 @@ public final class Load {
                 try {
                     step();
                 } catch (RuntimeException e) {
-                    faults.add("no answer: " + e + " " + e.getCause());
+                    faults.add("no response: " + e + " " + e.getCause());
                 }
                 pause(random.nextInt(2 * PAUSE_MILLIS));
             }
@@ -131,10 +145,10 @@ public final class Load {
             if (usernames.isEmpty()) {
                 register();
             } else if (token == null) {
-                if (login(usernames.getFirst()) == 401) { // Redis has lost the user
+                if (login(usernames.getFirst()) == 401) { // Redis has lost the user record
                     usernames.removeFirst();
                     todos.clear();
-                    attempts.clear();
+                    uncertainNames.clear();
                 }
             } else {
                 use(token);
@@ -143,7 +157,7 @@ public final class Load {
 
         private void use(String bearer) {
             int choice = random.nextInt(200);
-            if (choice < 1) { // what costs a hash is rare
+            if (choice < 1) { // rare, because it needs a password hash
                 register();
             } else if (choice < 3) {
                 logout(bearer);
@@ -154,7 +168,7 @@ public final class Load {
             } else if (choice < 55) {
                 change(bearer, "PATCH", 200, "patched " + count++);
             } else if (choice < 75) {
-                change(bearer, "DELETE", 204, GONE);
+                change(bearer, "DELETE", 204, DELETED);
             } else if (choice < 90) {
                 list(bearer);
             } else if (choice < 100) {
@@ -165,28 +179,28 @@ public final class Load {
         }
 
         private TestClient.Answer call(int expected, String method, String path, String bearer, String body) {
-            // another address for each login: none has used up its attempts
+            // Each login comes from another address, so that no rate limit applies.
             String[] headers = bearer.isEmpty()
                     ? new String[] {"X-Forwarded-For", "2001:db8:" + number + ":" + count++ % 0xffff + "::1"}
                     : new String[] {"Authorization", "Bearer " + bearer};
             long start = System.nanoTime();
             var answer = service.send(method, path, body, headers);
             String what = method + " " + path.replaceAll("[0-9a-f-]{36}", "{id}");
-            String why = answer.status() == 503 ? " " + answer.text() : "";
-            requests.add(new Request(what + why, answer.status(), start, System.nanoTime()));
+            String detail = answer.status() == 503 ? " " + answer.text() : "";
+            requests.add(new Request(what + detail, answer.status(), start, System.nanoTime()));
             if (answer.status() == expected) {
                 successes.incrementAndGet();
             } else if (answer.status() != 503) {
-                wrong(what + " answers " + answer.status() + " " + answer.text());
+                addViolation(what + " returned " + answer.status() + " " + answer.text());
                 token = answer.status() == 401 ? null : token;
             } else if (!answer.header("Retry-After").equals("1")) {
-                faults.add(what + ": a 503 without Retry-After");
+                faults.add(what + ": a 503 response without Retry-After: 1");
             }
             return answer;
         }
 
-        private void wrong(String what) {
-            (mayLose ? lost : faults).add(what);
+        private void addViolation(String detail) {
+            (mayLoseWrites ? lost : faults).add(detail);
         }
 
         private void register() {
@@ -208,40 +222,40 @@ public final class Load {
         }
 
         private void refresh(String bearer) {
-            token = null; // after a 503 the old one may be dead
+            token = null; // after a 503, the old token may be invalid
             var answer = call(200, "POST", "/api/auth/refresh", bearer, "");
             if (answer.status() == 200) {
                 token = answer.field("token");
-                dead.add(bearer);
+                revokedTokens.add(bearer);
             }
         }
 
         private void logout(String bearer) {
             token = null;
             if (call(204, "POST", "/api/auth/logout", bearer, "").status() == 204) {
-                dead.add(bearer);
+                revokedTokens.add(bearer);
             }
         }
 
         private void create(String bearer) {
             String name = "todo " + count++;
-            attempts.add(name);
+            uncertainNames.add(name);
             var answer = call(201, "POST", "/api/todos", bearer, "{\"name\":\"" + name + "\"}");
             if (answer.status() == 201) {
-                attempts.remove(name);
+                uncertainNames.remove(name);
                 todos.put(answer.field("id"), new HashSet<>(Set.of(name)));
             }
         }
 
         private void change(String bearer, String method, int expected, String after) {
-            // what failed once is not touched again: later than its client gave up, Redis may still do it
-            var known = todos.entrySet().stream()
+            // A todo is not changed again after a failure, because Redis may execute the failed change later.
+            var certain = todos.entrySet().stream()
                     .filter(todo ->
-                            todo.getValue().size() == 1 && !todo.getValue().contains(GONE))
+                            todo.getValue().size() == 1 && !todo.getValue().contains(DELETED))
                     .findFirst();
-            known.ifPresent(todo -> {
+            certain.ifPresent(todo -> {
                 todo.getValue().add(after);
-                String body = after.equals(GONE) ? "" : "{\"name\":\"" + after + "\"}";
+                String body = after.equals(DELETED) ? "" : "{\"name\":\"" + after + "\"}";
                 if (call(expected, method, "/api/todos/" + todo.getKey(), bearer, body)
                                 .status()
                         == expected) {
@@ -261,20 +275,21 @@ public final class Load {
                     .forEach(todo -> found.put(
                             todo.get("id").asString(), todo.get("name").asString()));
             todos.forEach((id, names) -> {
-                String name = found.getOrDefault(id, GONE);
+                String name = found.getOrDefault(id, DELETED);
                 if (names.add(name)) {
-                    wrong("a todo is '" + name + "', not one of " + names);
+                    addViolation("a todo is '" + name + "' instead of one of " + names);
                 }
             });
             found.forEach((id, name) -> {
-                if (!todos.containsKey(id) && attempts.add(name)) {
-                    wrong("a todo '" + name + "' that nobody made");
+                if (!todos.containsKey(id) && uncertainNames.add(name)) {
+                    addViolation("a todo '" + name + "' that no client has created");
                 }
             });
         }
 
-        void check() {
-            dead.forEach(bearer -> call(401, "GET", "/api/auth/verify", bearer, ""));
+        /** Checks the acknowledged changes that normal use does not check. */
+        void verify() {
+            revokedTokens.forEach(bearer -> call(401, "GET", "/api/auth/verify", bearer, ""));
             if (token != null) {
                 list(token);
             }

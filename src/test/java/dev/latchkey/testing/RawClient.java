@@ -6,11 +6,18 @@ import java.net.Socket;
 import java.net.SocketException;
 import java.nio.charset.StandardCharsets;
 
-/** Bytes to a server and back, exactly as written: for what no HTTP client would send. */
+/**
+ * Sends bytes to a server exactly as given, and returns the bytes of the response. Tests use it for requests that no
+ * HTTP client would send.
+ */
 public record RawClient(int port) {
     private static final int DEADLINE_MILLIS = 15_000;
 
-    /** Sends it, ends its side, and reads to the end of the other: nothing where that one resets. Characters are bytes (ISO-8859-1). */
+    /**
+     * Sends the request, closes the sending side of the connection, and returns everything that the server sends until
+     * it closes its side. Returns an empty text if the server resets the connection. Each character stands for one
+     * byte (ISO-8859-1).
+     */
     public String exchange(String request) throws IOException {
         try (var socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
             socket.setSoTimeout(DEADLINE_MILLIS);
@@ -18,21 +25,21 @@ public record RawClient(int port) {
             socket.shutdownOutput();
             return new String(socket.getInputStream().readAllBytes(), StandardCharsets.ISO_8859_1);
         } catch (SocketException _) {
-            return ""; // reset: no answer either
+            return ""; // the server has reset the connection
         }
     }
 
-    /** With the line ends of a text block made into HTTP's. */
+    /** Does the same as {@link #exchange}, but first replaces each line feed of a text block by CR LF. */
     public String exchangeLines(String request) throws IOException {
         return exchange(request.replace("\n", "\r\n"));
     }
 
-    /** How many answers there are in what was read. */
+    /** Returns the number of HTTP responses in the text. */
     public static int answers(String text) {
         return text.split("HTTP/1\\.1 ", -1).length - 1;
     }
 
-    /** The status of the first answer; 0 where the connection was closed without one. */
+    /** Returns the status code of the first response, or 0 if the text does not start with a response. */
     public static int status(String text) {
         return text.startsWith("HTTP/1.1 ") ? Integer.parseInt(text.substring(9, 12)) : 0;
     }

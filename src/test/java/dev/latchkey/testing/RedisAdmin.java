@@ -10,7 +10,10 @@ import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/** All commands of a Redis, for a test's own look into it. Connects at the first. */
+/**
+ * A connection on which a test can send any command to Redis, to inspect or change stored data. It connects when it is
+ * first used.
+ */
 public final class RedisAdmin implements AutoCloseable {
     private final AbstractRedisClient client;
     private final Supplier<RedisClusterCommands<String, String>> connection;

@@ -16,7 +16,7 @@ import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
-/** A Redis Cluster of three masters and a replica of each. */
+/** A Redis Cluster of three masters with one replica each. Used by tests and {@link Chaos}. */
 public final class RedisCluster implements AutoCloseable {
     private static final int MASTERS = 3;
     private static final int SLOTS = 16_384;
@@ -31,7 +31,7 @@ public final class RedisCluster implements AutoCloseable {
         var cluster = new RedisCluster();
         List<RedisCommands<String, String>> commands = new ArrayList<>();
         for (int i = 0; i < 2 * MASTERS; i++) {
-            int busPort = EmbeddedRedis.freePort(); // the default, port + 10000, may be taken, or none
+            int busPort = EmbeddedRedis.freePort(); // the default, port + 10000, may be in use or above 65535
             cluster.busPorts.add(busPort);
             var node = EmbeddedRedis.start(Map.of(
                     "cluster-enabled",
@@ -79,7 +79,7 @@ public final class RedisCluster implements AutoCloseable {
                 .allMatch(node -> node.info("replication").contains("master_link_status:up")));
     }
 
-    // Lettuce's own leaves the port of the cluster bus out
+    // Lettuce's clusterMeet cannot pass the port of the cluster bus.
     private static void meet(RedisCommands<String, String> node, int port, int busPort) {
         var arguments = new CommandArgs<>(StringCodec.UTF8)
                 .add("MEET")
@@ -93,18 +93,18 @@ public final class RedisCluster implements AutoCloseable {
         var deadline = Instant.now().plusSeconds(30);
         while (!condition.getAsBoolean()) {
             if (Instant.now().isAfter(deadline)) {
-                throw new IllegalStateException("the cluster does not form");
+                throw new IllegalStateException("the cluster did not reach the expected state within 30 s");
             }
             Thread.sleep(20);
         }
     }
 
-    /** Of two of the masters: the others must be found out. */
+    /** Returns the URLs of two masters. The client must discover the other nodes. */
     public String url() {
         return nodes.stream().limit(2).map(EmbeddedRedis::url).collect(Collectors.joining(","));
     }
 
-    /** Kills a master; returns when its replica is one and all slots are served. */
+    /** Kills a master, and waits until its replica has become a master and all slots are served. */
     public void failOver() throws InterruptedException {
         nodes.getFirst().kill();
         var replica = clients.get(MASTERS).connect().sync();

@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
-/** A master, its replica, and three sentinels that watch them. */
+/** A Redis master, its replica, and three sentinels that monitor them. Used by tests and {@link Chaos}. */
 public final class RedisSentinels implements AutoCloseable {
     private final EmbeddedRedis master;
     private final EmbeddedRedis replica;
@@ -45,7 +45,7 @@ public final class RedisSentinels implements AutoCloseable {
                 var connection = client.connectSentinel()) {
             while (!expected.test(connection.sync().master("main"))) {
                 if (Instant.now().isAfter(deadline)) {
-                    throw new IllegalStateException("in vain");
+                    throw new IllegalStateException("the sentinel did not report the expected state within 30 s");
                 }
                 Thread.sleep(20);
             }
@@ -60,7 +60,7 @@ public final class RedisSentinels implements AutoCloseable {
                 + "#main";
     }
 
-    /** Kills the master; returns when all sentinels say that the replica is it. */
+    /** Kills the master, and waits until all sentinels report the replica as the new master. */
     public void failOver() throws InterruptedException {
         master.kill();
         for (EmbeddedRedis sentinel : sentinels) {

@@ -14,7 +14,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
-/** The service as a process of its own, as it is shipped, and all that it prints. */
+/** The service as a separate process with the files that are shipped, a client for it, and the lines that it prints. */
 public final class ServiceProcess extends TestClient {
     private final Process process;
     private final List<String> lines = new CopyOnWriteArrayList<>();
@@ -27,7 +27,11 @@ public final class ServiceProcess extends TestClient {
                 () -> process.inputReader(StandardCharsets.UTF_8).lines().forEach(lines::add));
     }
 
-    /** @param settings variable, value, … of an otherwise empty environment */
+    /**
+     * Starts {@code Main} with command-line arguments.
+     *
+     * @param settings names and values of environment variables, alternating; no other variables are set
+     */
     public static Process java(List<String> arguments, String... settings) throws IOException {
         return java(List.of(), arguments, settings);
     }
@@ -37,7 +41,7 @@ public final class ServiceProcess extends TestClient {
         command.addAll(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-cp",
-                "target/classes" + File.pathSeparator + "target/latchkey/lib/*", // what is shipped
+                "target/classes" + File.pathSeparator + "target/latchkey/lib/*", // the libraries that are shipped
                 "dev.latchkey.Main"));
         command.addAll(arguments);
         var builder = new ProcessBuilder(command).redirectErrorStream(true);
@@ -48,23 +52,28 @@ public final class ServiceProcess extends TestClient {
         return builder.start();
     }
 
-    /** On a free port, ready, with the cheapest hashes that are allowed. */
+    /**
+     * Starts the service on a free port with the lowest allowed cost of password hashes, and waits until it is ready.
+     *
+     * @param settings names and values of environment variables, alternating
+     */
     public static ServiceProcess start(String redisUrl, String... settings) throws IOException, InterruptedException {
         var service = launch(redisUrl, settings);
         service.awaitReady(200);
         return service;
     }
 
-    /** The same, as soon as its process runs. */
+    /** Does the same as {@link #start}, but does not wait until the service is ready. */
     public static ServiceProcess launch(String redisUrl, String... settings) throws IOException {
         return launchOn(EmbeddedRedis.freePort(), redisUrl, settings);
     }
 
+    /** Does the same as {@link #launch}, on the given port. */
     public static ServiceProcess launchOn(int port, String redisUrl, String... settings) throws IOException {
         return launchOn(port, List.of(), redisUrl, settings);
     }
 
-    /** As {@link #start}, in a process that may have so many files open. */
+    /** Does the same as {@link #start}, in a process that may open at most {@code openFiles} files. */
     public static ServiceProcess startWithOpenFiles(int openFiles, String redisUrl, String... settings)
             throws Exception {
         List<String> prefix = List.of("bash", "-c", "ulimit -n " + openFiles + " && exec \"$0\" \"$@\"");
@@ -75,7 +84,7 @@ public final class ServiceProcess extends TestClient {
 
     private static ServiceProcess launchOn(int port, List<String> prefix, String redisUrl, String... settings)
             throws IOException {
-        String[] own = {
+        String[] defaults = {
             "PORT",
             Integer.toString(port),
             "HOST",
@@ -87,11 +96,11 @@ public final class ServiceProcess extends TestClient {
             "PBKDF2_ITERATIONS",
             "100000"
         };
-        String[] all = Stream.of(own, settings).flatMap(Stream::of).toArray(String[]::new);
+        String[] all = Stream.of(defaults, settings).flatMap(Stream::of).toArray(String[]::new);
         return new ServiceProcess(port, java(prefix, List.of(), all));
     }
 
-    /** What {@code /health/ready} says, as soon as it is answered with that status. */
+    /** Waits until {@code /health/ready} returns the status code, and returns the response body. */
     public String awaitReady(int status) throws InterruptedException {
         var deadline = Instant.now().plusSeconds(30);
         while (Instant.now().isBefore(deadline)) {
@@ -101,30 +110,31 @@ public final class ServiceProcess extends TestClient {
                     return answer.text();
                 }
             } catch (IllegalStateException _) {
-                // it does not listen yet
+                // The service does not listen yet.
             }
             assertTrue(process.isAlive(), lines::toString);
             Thread.sleep(20);
         }
-        throw new AssertionError("readiness does not become " + status);
+        throw new AssertionError("/health/ready did not return " + status + " within 30 s");
     }
 
-    /** The lines so far that have this in them. */
+    /** Returns the lines printed so far that contain the text. */
     public List<String> printed(String text) {
         return lines.stream().filter(line -> line.contains(text)).toList();
     }
 
-    /** Stops it, in order; the lines that it has printed. */
+    /** Stops the service gracefully, and returns all lines that it has printed. */
     public List<String> stop() throws InterruptedException {
         terminate();
         return awaitExit(0);
     }
 
-    /** Sends SIGTERM, and does not wait. */
+    /** Sends SIGTERM without waiting for the process to end. */
     public void terminate() {
-        process.toHandle().destroy(); // the process's own destroy() would close the stream
+        process.toHandle().destroy(); // Process.destroy() would close the output stream
     }
 
+    /** Waits until the process has ended with the exit code, and returns all lines that it has printed. */
     public List<String> awaitExit(int code) throws InterruptedException {
         assertTrue(process.waitFor(30, TimeUnit.SECONDS));
         reader.join();

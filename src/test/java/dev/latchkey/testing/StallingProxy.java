@@ -7,23 +7,27 @@ import java.net.Socket;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
-/** A proxy in front of a Redis that can stop forwarding without closing anything, as a firewall does that drops packets. */
+/**
+ * A proxy in front of a Redis that can stop forwarding without closing any connection, like a firewall that drops
+ * packets.
+ */
 public final class StallingProxy implements AutoCloseable {
     private final ServerSocket server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
-    private final int target;
+    private final int redisPort;
     private final Set<Link> links = ConcurrentHashMap.newKeySet();
-    private volatile boolean swallowing;
+    private volatile boolean dropsNewLinks;
 
+    /** One connection from a client through the proxy to Redis. */
     private static final class Link {
         private final Socket client;
         private final Socket redis;
-        private volatile boolean swallowed;
-        private volatile boolean answersSwallowed;
+        private volatile boolean dropsAll;
+        private volatile boolean dropsReplies;
 
-        Link(Socket client, Socket redis, boolean swallowed) {
+        Link(Socket client, Socket redis, boolean dropsAll) {
             this.client = client;
             this.redis = redis;
-            this.swallowed = swallowed;
+            this.dropsAll = dropsAll;
         }
 
         void forward(Socket from, Socket to) {
@@ -33,18 +37,18 @@ public final class StallingProxy implements AutoCloseable {
                 for (int n = from.getInputStream().read(buffer);
                         n >= 0;
                         n = from.getInputStream().read(buffer)) {
-                    if (!swallowed && !(answersSwallowed && from.equals(redis))) {
+                    if (!dropsAll && !(dropsReplies && from.equals(redis))) {
                         to.getOutputStream().write(buffer, 0, n);
                     }
                 }
             } catch (IOException _) {
-                // one of the ends is gone, and so is the other
+                // One side was closed, so the other side is closed too.
             }
         }
     }
 
-    public StallingProxy(int target) throws IOException {
-        this.target = target;
+    public StallingProxy(int redisPort) throws IOException {
+        this.redisPort = redisPort;
         Thread.startVirtualThread(this::accept);
     }
 
@@ -52,13 +56,13 @@ public final class StallingProxy implements AutoCloseable {
         try {
             while (true) {
                 Socket client = server.accept();
-                var link = new Link(client, new Socket(InetAddress.getLoopbackAddress(), target), swallowing);
+                var link = new Link(client, new Socket(InetAddress.getLoopbackAddress(), redisPort), dropsNewLinks);
                 links.add(link);
                 Thread.startVirtualThread(() -> link.forward(link.client, link.redis));
                 Thread.startVirtualThread(() -> link.forward(link.redis, link.client));
             }
         } catch (IOException _) {
-            // closed
+            // The proxy was closed.
         }
     }
 
@@ -66,23 +70,23 @@ public final class StallingProxy implements AutoCloseable {
         return "redis://localhost:" + server.getLocalPort();
     }
 
-    /** From now on nothing is forwarded, on any connection. */
+    /** Stops forwarding on all connections, including new ones. */
     public void swallow() {
-        swallowing = true;
-        links.forEach(link -> link.swallowed = true);
+        dropsNewLinks = true;
+        links.forEach(link -> link.dropsAll = true);
     }
 
-    /** Connections made from now on are forwarded again; the others never. */
+    /** Forwards new connections again. Connections that exist already stay stalled. */
     public void forwardNew() {
-        swallowing = false;
+        dropsNewLinks = false;
     }
 
-    /** Redis gets the commands of the connections that there are, and nobody its answers. */
+    /** Keeps forwarding commands on the existing connections, but drops the replies of Redis. */
     public void swallowAnswers() {
-        links.forEach(link -> link.answersSwallowed = true);
+        links.forEach(link -> link.dropsReplies = true);
     }
 
-    /** Closes all connections that there are. */
+    /** Closes all existing connections. */
     public void cut() throws IOException {
         for (Link link : links) {
             link.client.close();

@@ -6,7 +6,10 @@ import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Tests that hold whatever TOKEN_STORAGE says, and however Redis is run: all run with each that is listed. */
+/**
+ * Base class of tests whose rules hold for every value of TOKEN_STORAGE and every way to run Redis. Each test runs once
+ * with every combination that is listed.
+ */
 @ParameterizedClass(name = "TOKEN_STORAGE={0} Redis={1}")
 @CsvSource({"plain, one", "hashed, one"})
 public abstract class StorageMatrix {

@@ -20,22 +20,26 @@ import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
-/** The service on a free port, a client for it, and a look into its Redis over a connection of its own. */
+/** The service in the JVM of the tests, on a free port, with a client for it and a separate connection to its Redis. */
 public final class TestApp extends TestClient {
     public static final int CHEAP_ITERATIONS = 1000;
 
     private final App app;
     private final RedisAdmin redis;
-    private final TokenFormat storage;
+    private final TokenFormat tokenFormat;
 
     private TestApp(App app, Config config, String adminUrl) {
         super(app.port());
         this.app = app;
         redis = new RedisAdmin(adminUrl, config.redisCluster());
-        storage = config.tokenFormat();
+        tokenFormat = config.tokenFormat();
     }
 
-    /** @param settings variable, value, … in place of the defaults */
+    /**
+     * Starts the service with the Redis of the tests.
+     *
+     * @param settings names and values of environment variables, alternating, that replace the defaults of the tests
+     */
     public static TestApp start(String... settings) throws IOException {
         return startOn(TestRedis.url(), settings);
     }
@@ -49,8 +53,9 @@ public final class TestApp extends TestClient {
         return new TestApp(App.start(config), config, redis.adminUrl());
     }
 
+    /** Returns the configuration for tests, changed by the settings. */
     public static Config config(String redisUrl, String... settings) {
-        // a patient timeout, and no throttle: most tests are about neither
+        // The timeout is long and logins are not throttled, because most tests are about neither.
         var environment = new HashMap<>(Map.of(
                 "HOST",
                 "127.0.0.1",
@@ -73,7 +78,7 @@ public final class TestApp extends TestClient {
         }
     }
 
-    // far below what is allowed outside of tests
+    // The number of iterations is far below the minimum that Config accepts.
     private static Config withCheapHashes(Config config) {
         return new Config(
                 config.host(),
@@ -97,13 +102,14 @@ public final class TestApp extends TestClient {
                 config.shutdownLameDuck());
     }
 
+    /** Returns the separate connection to Redis. */
     public RedisClusterCommands<String, String> redis() {
         return redis.commands();
     }
 
-    /** A live token as another program would write it. */
+    /** Stores a valid token as another program would, without a session or an index entry, and returns it. */
     public String foreignToken(String username) {
-        String token = switch (storage) {
+        String token = switch (tokenFormat) {
             case PLAIN -> UUID.randomUUID().toString();
             case HASHED -> base64url(sha256(UUID.randomUUID().toString()));
         };
@@ -111,23 +117,23 @@ public final class TestApp extends TestClient {
         return token;
     }
 
-    /** The key that a token is valid by. */
+    /** Returns the Redis key of a token. */
     public String key(String token) {
         return "tokens:"
-                + switch (storage) {
+                + switch (tokenFormat) {
                     case PLAIN -> token;
                     case HASHED -> base64url(sha256(token));
                 };
     }
 
-    /** A token that nobody has issued, of the right form. */
+    /** Returns a well-formed token that was never issued. */
     public String unknownToken() {
-        String token = foreignToken("nobody");
+        String token = foreignToken("unknown");
         redis().del(key(token));
         return token;
     }
 
-    /** The keys of a user's live tokens, by what Redis holds. */
+    /** Returns the keys of all valid tokens of a user, found by scanning Redis instead of the user's index. */
     public List<String> liveKeys(String username) {
         return redis().keys("tokens:*").stream()
                 .filter(key -> username.equals(redis().get(key)))
@@ -146,7 +152,7 @@ public final class TestApp extends TestClient {
         return Base64.getUrlEncoder().withoutPadding().encodeToString(bytes);
     }
 
-    /** Runs it {@code times} times, all at once. */
+    /** Runs the task {@code times} times concurrently, and returns the results. */
     public static <T> List<T> concurrently(int times, Callable<T> task) throws Exception {
         var start = new CyclicBarrier(times);
         try (var executor = Executors.newVirtualThreadPerTaskExecutor()) {
@@ -158,8 +164,8 @@ public final class TestApp extends TestClient {
                 }));
             }
             List<T> results = new ArrayList<>();
-            for (Future<T> task1 : running) {
-                results.add(task1.get());
+            for (Future<T> result : running) {
+                results.add(result.get());
             }
             return results;
         }

@@ -14,7 +14,7 @@ import java.util.UUID;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** An HTTP client for a service on this host. */
+/** An HTTP client for a service on this host, with shortcuts for common requests. */
 public class TestClient implements AutoCloseable {
     public static final String PASSWORD = "correct horse battery";
     private static final JsonMapper JSON = new JsonMapper();
@@ -23,12 +23,18 @@ public class TestClient implements AutoCloseable {
     private final HttpClient client =
             HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
-    /** An answer, its body read as JSON: null where there is none. */
+    /**
+     * An HTTP response.
+     *
+     * @param text the response body
+     */
     public record Answer(int status, Map<String, List<String>> headers, String text) {
+        /** Returns the response body, parsed as JSON. */
         public JsonNode json() {
             return JSON.readTree(text);
         }
 
+        /** Returns the values of a header, separated by commas, or an empty text if the header is absent. */
         public String header(String name) {
             return headers.entrySet().stream()
                     .filter(header -> header.getKey().equalsIgnoreCase(name))
@@ -37,6 +43,7 @@ public class TestClient implements AutoCloseable {
                     .orElse("");
         }
 
+        /** Returns a text field of the JSON object, or an empty text if the field is absent. */
         public String field(String name) {
             return json().path(name).asString("");
         }
@@ -50,7 +57,12 @@ public class TestClient implements AutoCloseable {
         return port;
     }
 
-    /** @param headers name, value, … */
+    /**
+     * Sends a request and returns the response.
+     *
+     * @param body JSON, or empty to send no body
+     * @param headers names and values, alternating
+     */
     public Answer send(String method, String path, String body, String... headers) {
         var request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port() + path))
                 .timeout(Duration.ofSeconds(30))
@@ -77,7 +89,7 @@ public class TestClient implements AutoCloseable {
         return send(method, path, body, new String[] {"Authorization", "Bearer " + token});
     }
 
-    /** A name that no other test has. */
+    /** Returns a username that no other test uses. */
     public static String newName() {
         return "u" + UUID.randomUUID().toString().substring(0, 13);
     }
@@ -94,11 +106,12 @@ public class TestClient implements AutoCloseable {
         return send("POST", "/api/auth/login", credentials(username, password));
     }
 
-    /** A live token of a new user. */
+    /** Registers a new user and returns a valid token. */
     public String newToken() {
         return newToken(newName());
     }
 
+    /** Registers a user, unless the username is taken, and returns a valid token. */
     public String newToken(String username) {
         register(username);
         return login(username, PASSWORD).field("token");

@@ -11,16 +11,20 @@ import org.testcontainers.DockerClientFactory;
 import org.testcontainers.containers.GenericContainer;
 import org.testcontainers.utility.DockerImageName;
 
-/** The Redis of the tests: {@code TEST_REDIS_URL}, else one that Testcontainers starts, else an embedded one. */
+/**
+ * Provides the Redis that most tests share: the one at {@code TEST_REDIS_URL} if that variable is set, otherwise a
+ * container that Testcontainers starts, otherwise an embedded Redis.
+ */
 public final class TestRedis {
-    // Testcontainers alone tries to pull an image for two minutes
+    // Testcontainers would try to pull an image for two minutes.
     private static final int CONTAINER_SECONDS = 15;
     private static final String IMAGE = "redis:8-alpine";
+    // Not set by a static initializer, which would wait for a thread that needs this class, and so never finish.
     private static @Nullable String url;
 
     private TestRedis() {}
 
-    // not a constant: a static initializer that waits for another thread, which needs this class, waits for ever
+    /** Returns the URL. The first call starts Redis if necessary. */
     public static synchronized String url() {
         if (url == null) {
             url = choose();
@@ -29,11 +33,12 @@ public final class TestRedis {
     }
 
     private static String choose() {
-        String given = System.getenv("TEST_REDIS_URL");
-        if (given != null && !given.isBlank()) {
-            return announce("TEST_REDIS_URL", given);
+        String configured = System.getenv("TEST_REDIS_URL");
+        if (configured != null && !configured.isBlank()) {
+            return announce("TEST_REDIS_URL", configured);
         }
-        // a thread of its own: of the common pool's, which may be the only one, a failing pull would take two minutes
+        // This needs its own thread. The common pool may have only one thread, which a failing pull would block for
+        // two minutes.
         var container = CompletableFuture.supplyAsync(
                 TestRedis::startContainer, task -> Thread.ofPlatform().daemon().start(task));
         try {
@@ -41,31 +46,33 @@ public final class TestRedis {
             return announce(
                     "Testcontainers, " + IMAGE, "redis://" + redis.getHost() + ":" + redis.getFirstMappedPort());
         } catch (ExecutionException | TimeoutException e) {
-            var _ = container.thenAccept(GenericContainer::stop); // should it come up after all
-            String why = e instanceof TimeoutException
-                    ? "no " + IMAGE + " within " + CONTAINER_SECONDS + " s"
-                    : "no Docker, or no " + IMAGE;
-            return embedded(why);
+            var _ = container.thenAccept(GenericContainer::stop); // in case it still starts
+            String reason = e instanceof TimeoutException
+                    ? IMAGE + " did not start within " + CONTAINER_SECONDS + " s"
+                    : "Docker or the image " + IMAGE + " is not available";
+            return embedded(reason);
         } catch (InterruptedException e) {
             throw new IllegalStateException(e);
         }
     }
 
-    @SuppressWarnings("resource") // lives as long as the tests; Testcontainers and the process's end see to the rest
+    /** Starts a container. When the tests end, the reaper of Testcontainers or a shutdown hook stops it. */
+    @SuppressWarnings("resource")
     private static GenericContainer<?> startContainer() {
         if (!DockerClientFactory.instance().isDockerAvailable()) {
-            throw new IllegalStateException("no Docker");
+            throw new IllegalStateException("Docker is not available");
         }
         var redis = new GenericContainer<>(DockerImageName.parse(IMAGE)).withExposedPorts(6379);
-        Runtime.getRuntime().addShutdownHook(new Thread(redis::stop)); // where its reaper is switched off
+        // For systems on which the reaper of Testcontainers is disabled.
+        Runtime.getRuntime().addShutdownHook(new Thread(redis::stop));
         redis.start();
         return redis;
     }
 
-    private static String embedded(String why) {
+    private static String embedded(String reason) {
         try {
             return announce(
-                    "embedded redis-server 7.0.15 (" + why + ")",
+                    "embedded redis-server 7.0.15 (" + reason + ")",
                     EmbeddedRedis.start().url());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -73,7 +80,7 @@ public final class TestRedis {
     }
 
     private static String announce(String kind, String url) {
-        System.out.println("Redis of the tests: " + kind);
+        System.out.println("Redis for the tests: " + kind);
         return url;
     }
 }

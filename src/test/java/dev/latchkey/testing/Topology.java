@@ -12,13 +12,14 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The ways in which a Redis is run, each as real processes on loopback that live as long as the tests.
+ * A way to run Redis: standalone, with an ACL, with TLS, with Sentinel or as a Cluster. Each is started once, as real
+ * processes on loopback that run until the tests end.
  *
  * @param url for the service
- * @param adminUrl for a test's own look into it
+ * @param adminUrl for a test that inspects or changes stored data; it has all permissions
  */
 public record Topology(String url, String adminUrl) {
-    /** What the service needs to be allowed, as the README says. */
+    /** The permissions that the service needs, as documented in the README. */
     public static final String ACL =
             "+ping +get +set +del +exists +hget +hset +hdel +hmget +hgetall +hkeys +hlen +hincrby"
                     + " +expire +pexpire +pttl +eval ~tokens:* ~users:* ~sessions:* ~todos:* ~throttle:*";
@@ -26,7 +27,11 @@ public record Topology(String url, String adminUrl) {
     private static final Map<String, Topology> STARTED = new HashMap<>();
     private static final char[] STORE_PASSWORD = "changeit".toCharArray();
 
-    /** @param name one, acl, tls, sentinel or cluster */
+    /**
+     * Returns a topology, which the first call starts.
+     *
+     * @param name one, acl, tls, sentinel or cluster
+     */
     public static synchronized Topology of(String name) throws Exception {
         Topology topology = STARTED.get(name);
         if (topology == null) {
@@ -47,13 +52,16 @@ public record Topology(String url, String adminUrl) {
         return new Topology(url, url);
     }
 
-    /** A user with a password to be escaped in the URL, who may do nothing but what the service does. */
+    /**
+     * Starts a Redis with a user that has only the permissions that the service needs. The password must be escaped in
+     * the URL.
+     */
     private static Topology acl() throws IOException {
         var redis = EmbeddedRedis.start(Map.of("user latchkey on >p@ss/w:1 " + ACL, " "));
         return new Topology(redis.url().replace("://", "://latchkey:p%40ss%2Fw%3A1@"), redis.url());
     }
 
-    /** With a certificate of an authority of its own, which this JVM trusts from then on. */
+    /** Starts a Redis with TLS and a certificate of a private authority, which this JVM trusts from then on. */
     private static Topology tls() throws Exception {
         Path folder = Files.createTempDirectory("tls");
         Path store = folder.resolve("keys.p12");
@@ -103,7 +111,7 @@ public record Topology(String url, String adminUrl) {
                 new String(STORE_PASSWORD)));
         command.addAll(List.of(arguments));
         if (new ProcessBuilder(command).inheritIO().start().waitFor() != 0) {
-            throw new IOException("keytool fails");
+            throw new IOException("keytool failed; see its output");
         }
     }
 

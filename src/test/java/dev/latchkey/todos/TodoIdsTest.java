@@ -14,7 +14,7 @@ class TodoIdsTest {
     private static final Instant TIME = Instant.parse("2026-03-19T12:00:00.123456Z");
 
     @Test
-    void ids_are_uuids_of_version_7_with_the_time_in_front() {
+    void an_id_is_a_version_7_uuid_that_starts_with_the_time() {
         UUID id = UUID.fromString(new TodoIds(() -> TIME).next());
         assertEquals(7, id.version());
         assertEquals(2, id.variant());
@@ -22,13 +22,13 @@ class TodoIdsTest {
     }
 
     @Test
-    void ids_sort_in_the_order_in_which_they_were_made_even_if_the_clock_stands_still_or_goes_back() {
+    void ids_sort_in_order_of_creation_even_if_the_clock_stands_still_or_goes_back() {
         long[] ticks = {0};
         var ids = new TodoIds(() -> TIME.minusMillis(ticks[0]++ / 1000));
-        List<String> made = Stream.generate(ids::next).limit(10_000).toList();
-        assertEquals(made.stream().sorted().distinct().toList(), made);
+        List<String> created = Stream.generate(ids::next).limit(10_000).toList();
+        assertEquals(created.stream().sorted().distinct().toList(), created);
         assertTrue(IntStream.range(0, 10)
-                .mapToObj(made::get)
+                .mapToObj(created::get)
                 .allMatch(id -> TodoIds.check(id).equals(id)));
     }
 }

@@ -21,8 +21,11 @@ import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Bodies of random pieces of JSON: each is taken as Jackson at its strictest takes it, or it is a 400. */
-class JsonFuzzTest {
+/**
+ * Reads request bodies that are built from random pieces of JSON. {@link RequestFields} must accept the same bodies as
+ * Jackson in its strictest mode, with the same values, and reject all others with a 400.
+ */
+class RequestFieldsFuzzTest {
     private static final long SEED = Long.getLong("fuzz.seed", 20260319);
     private static final int BODIES = 20 * Integer.getInteger("fuzz.requests", 1000);
     private static final String[] PIECES = {
@@ -37,26 +40,29 @@ class JsonFuzzTest {
             .build();
 
     @Test
-    void a_body_is_one_flat_object_of_strings_or_a_400() throws Exception {
+    void only_one_flat_json_object_of_strings_is_accepted() throws Exception {
         var random = new Random(SEED);
         int accepted = 0;
         for (int i = 0; i < BODIES; i++) {
             byte[] body = body(random);
-            Map<String, String> expected = strictly(body);
-            assertEquals(expected, ours(body), () -> new String(body, StandardCharsets.ISO_8859_1));
+            Map<String, String> expected = readWithJackson(body);
+            assertEquals(expected, readWithRequestFields(body), () -> new String(body, StandardCharsets.ISO_8859_1));
             accepted += expected == null ? 0 : 1;
         }
-        assertEquals(true, accepted > BODIES / 100, accepted + " were accepted: too few to tell");
+        assertEquals(
+                true,
+                accepted > BODIES / 100,
+                "Only " + accepted + " of " + BODIES + " bodies were accepted, which is too few for this test.");
     }
 
     private static byte[] body(Random random) {
         var body = new ByteArrayOutputStream();
-        boolean object = random.nextBoolean(); // else hardly any would be good
-        body.writeBytes(bytes(object ? "{" : ""));
+        boolean inBraces = random.nextBoolean(); // otherwise hardly any body would be valid
+        body.writeBytes(bytes(inBraces ? "{" : ""));
         for (int pieces = random.nextInt(6); pieces > 0; pieces--) {
             body.writeBytes(bytes(PIECES[random.nextInt(PIECES.length)]));
         }
-        body.writeBytes(bytes(object ? "}" : ""));
+        body.writeBytes(bytes(inBraces ? "}" : ""));
         return body.toByteArray();
     }
 
@@ -64,7 +70,7 @@ class JsonFuzzTest {
         return text.getBytes(StandardCharsets.ISO_8859_1);
     }
 
-    private static @Nullable Map<String, String> ours(byte[] body) {
+    private static @Nullable Map<String, String> readWithRequestFields(byte[] body) {
         try {
             RequestFields fields = RequestFields.readJson(new ByteArrayInputStream(body));
             var values = new TreeMap<String, String>();
@@ -81,7 +87,7 @@ class JsonFuzzTest {
         }
     }
 
-    private static @Nullable Map<String, String> strictly(byte[] body) {
+    private static @Nullable Map<String, String> readWithJackson(byte[] body) {
         try {
             String text = StandardCharsets.UTF_8
                     .newDecoder()
@@ -92,9 +98,9 @@ class JsonFuzzTest {
                 return null;
             }
             for (var field : object.properties()) {
-                String value = field.getValue().asStringOpt().orElse("\ud800");
-                boolean known = field.getKey().matches("[abn]?");
-                if (!known
+                String value = field.getValue().asStringOpt().orElse("\ud800"); // not encodable, like a non-string
+                boolean isKnown = field.getKey().matches("[abn]?");
+                if (!isKnown
                         || !field.getValue().isString()
                         || !StandardCharsets.UTF_8.newEncoder().canEncode(value)) {
                     return null;

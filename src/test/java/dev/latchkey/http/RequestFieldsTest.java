@@ -18,7 +18,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.json.JsonMapper;
 
-class JsonTest {
+class RequestFieldsTest {
     private record Dated(String name, Instant date) {}
 
     @ParameterizedTest
@@ -45,35 +45,35 @@ class JsonTest {
                 "{\"a\":\"\\ud800\"}",
                 "{\"\\udc00\":\"\"}"
             })
-    void what_is_not_one_json_object_is_a_400(String body) {
+    void a_body_that_is_not_exactly_one_json_object_gets_a_400(String body) {
         assertStatus(400, body.getBytes(StandardCharsets.UTF_8));
     }
 
     @Test
-    void deep_nesting_is_a_400() {
+    void deeply_nested_json_gets_a_400() {
         assertStatus(400, ("{\"a\":" + "[".repeat(5000) + "]".repeat(5000) + "}").getBytes(StandardCharsets.UTF_8));
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"UTF-16", "UTF-16LE", "UTF-32", "ISO-8859-1"})
-    void utf_8_is_the_only_charset(String charset) {
+    void only_utf_8_is_accepted(String charset) {
         assertStatus(400, "{\"a\":\"é\"}".getBytes(Charset.forName(charset)));
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"\u00c0\u00af", "\u00ed\u00a0\u0080", "\u00f5\u0080\u0080\u0080", "\u00ff", "\u00e9"})
-    void invalid_utf_8_is_a_400(String bytes) {
+    void invalid_utf_8_gets_a_400(String bytes) {
         assertStatus(400, ("{\"a\":\"" + bytes + "\"}").getBytes(StandardCharsets.ISO_8859_1));
     }
 
     @Test
-    void names_strings_numbers_and_levels_are_limited() throws Exception {
-        for (String limited : List.of(
+    void the_length_of_names_strings_and_numbers_and_the_nesting_depth_are_limited() throws Exception {
+        for (String oversized : List.of(
                 "{\"" + "n".repeat(65) + "\":1}",
                 "{\"a\":\"" + "s".repeat(2049) + "\"}",
                 "{\"a\":" + "9".repeat(65) + "}",
                 "{\"a\":" + "[".repeat(8) + "]".repeat(8) + "}")) {
-            var problem = assertThrows(Problem.class, () -> fields(limited.getBytes(StandardCharsets.UTF_8)));
+            var problem = assertThrows(Problem.class, () -> fields(oversized.getBytes(StandardCharsets.UTF_8)));
             assertEquals(400, problem.response().status());
             assertTrue(String.valueOf(problem.getMessage()).contains("2048"), problem.getMessage());
         }
@@ -83,7 +83,7 @@ class JsonTest {
     }
 
     @Test
-    void no_more_than_20_fields_are_kept_and_reported() throws Exception {
+    void at_most_20_fields_are_kept_and_reported() throws Exception {
         var body = new StringBuilder("{\"a\":1");
         for (int i = 0; i < 1000; i++) {
             body.append(",\"").append(i).append("\":\"x\"");
@@ -100,7 +100,7 @@ class JsonTest {
     }
 
     @Test
-    void all_faults_are_reported_at_once() throws Exception {
+    void all_errors_are_reported_in_one_response() throws Exception {
         var fields = fields("{\"a\":1,\"b\":\"x\",\"b\":\"y\",\"b\":\"z\",\"c\":\"z\",\"d\":{\"e\":[]}}"
                 .getBytes(StandardCharsets.UTF_8));
         fields.required("a", Function.identity());
@@ -108,15 +108,15 @@ class JsonTest {
         fields.optional("d", Function.identity());
         fields.required("missing", Function.identity());
         var problem = assertThrows(Problem.class, fields::throwIfInvalid);
-        List<String> faulty = new JsonMapper()
+        List<String> invalidFields = new JsonMapper()
                 .readTree(problem.response().body())
                 .get("errors")
                 .findValuesAsString("field");
-        assertEquals(List.of("b", "a", "b", "d", "missing", "c"), faulty);
+        assertEquals(List.of("b", "a", "b", "d", "missing", "c"), invalidFields);
     }
 
     @Test
-    void values_are_taken_as_they_were_sent() throws Exception {
+    void values_are_not_changed() throws Exception {
         var fields = fields("{\"a\":\" \\u0000é😀 \"}".getBytes(StandardCharsets.UTF_8));
         var a = fields.required("a", Function.identity());
         fields.throwIfInvalid();
@@ -124,7 +124,7 @@ class JsonTest {
     }
 
     @Test
-    void dates_have_three_decimals_and_fields_the_order_of_the_record() {
+    void dates_have_milliseconds_and_fields_are_in_the_order_of_the_record() {
         String json = Json.text(new Dated("n", Instant.parse("2026-03-19T12:00:00Z")));
         assertEquals("{\"name\":\"n\",\"date\":\"2026-03-19T12:00:00.000Z\"}", json);
         assertEquals(
@@ -133,7 +133,7 @@ class JsonTest {
     }
 
     @Test
-    void a_stored_value_that_cannot_be_read_is_not_quoted() {
+    void the_error_for_an_unreadable_stored_value_does_not_quote_the_value() {
         var e = assertThrows(IllegalStateException.class, () -> Json.read("{\"name\":\"secret\"}", Dated.class));
         assertFalse(e.toString().contains("secret"));
     }
