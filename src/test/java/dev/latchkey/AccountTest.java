@@ -14,9 +14,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.json.JsonMapper;
 
-/** A password's change, an account's end, and what stored hashes go through. */
+/** Password changes, account deletions and upgrades of stored password hashes. */
 class AccountTest extends StorageMatrix {
-    private static final String NEXT = "a new and better one";
+    private static final String NEW_PASSWORD = "a new and better one";
 
     private static TestClient.Answer changePassword(String token, String current, String next) {
         String body = new JsonMapper().writeValueAsString(Map.of("currentPassword", current, "newPassword", next));
@@ -32,13 +32,13 @@ class AccountTest extends StorageMatrix {
     }
 
     @Test
-    void a_new_password_brings_a_new_token_and_ends_every_older_one() {
+    void a_password_change_returns_a_new_token_and_revokes_all_others() {
         String name = TestApp.newName();
         String first = app.newToken(name);
         String second = app.login(name, TestApp.PASSWORD).field("token");
         String foreign = app.foreignToken(name);
         String created = app.get("/api/auth/me", first).field("createdDate");
-        var changed = changePassword(foreign, TestApp.PASSWORD, NEXT);
+        var changed = changePassword(foreign, TestApp.PASSWORD, NEW_PASSWORD);
         assertEquals(200, changed.status());
         assertEquals(List.of("token"), List.copyOf(changed.json().propertyNames()));
         String token = changed.field("token");
@@ -48,37 +48,37 @@ class AccountTest extends StorageMatrix {
         assertEquals(created, app.get("/api/auth/me", token).field("createdDate"));
         assertEquals(List.of(app.key(token)), app.liveKeys(name));
         assertEquals(401, app.login(name, TestApp.PASSWORD).status());
-        assertEquals(200, app.login(name, NEXT).status());
+        assertEquals(200, app.login(name, NEW_PASSWORD).status());
     }
 
     @Test
-    void without_the_current_password_nothing_changes_and_the_token_stays_good() {
+    void a_wrong_current_password_changes_nothing_and_the_token_stays_valid() {
         String name = TestApp.newName();
         String token = app.newToken(name);
         String before = app.redis().get("users:" + name);
-        var answers = List.of(
-                changePassword(token, "not the password", NEXT),
-                changePassword(token, "", NEXT),
+        var responses = List.of(
+                changePassword(token, "not the password", NEW_PASSWORD),
+                changePassword(token, "", NEW_PASSWORD),
                 deleteAccount(token, "not the password"));
-        for (var answer : answers) {
-            assertEquals(401, answer.status());
+        for (var response : responses) {
+            assertEquals(401, response.status());
             assertEquals(
                     "Bearer realm=\"latchkey\"",
-                    answer.header("WWW-Authenticate"),
-                    "invalid_token would make a client throw it away");
+                    response.header("WWW-Authenticate"),
+                    "error=\"invalid_token\" would make the client discard its valid token");
         }
         assertEquals(before, app.redis().get("users:" + name));
         assertEquals(204, app.get("/api/auth/verify", token).status());
     }
 
     @Test
-    void a_new_password_obeys_the_policy() {
+    void a_new_password_must_satisfy_the_password_policy() {
         String name = TestApp.newName();
         String token = app.newToken(name);
-        for (String bad : List.of("short", "x".repeat(129), name, "password1")) {
-            var answer = changePassword(token, TestApp.PASSWORD, bad);
-            assertEquals(400, answer.status(), bad);
-            assertEquals(List.of("newPassword"), answer.json().get("errors").findValuesAsString("field"));
+        for (String rejected : List.of("short", "x".repeat(129), name, "password1")) {
+            var response = changePassword(token, TestApp.PASSWORD, rejected);
+            assertEquals(400, response.status(), rejected);
+            assertEquals(List.of("newPassword"), response.json().get("errors").findValuesAsString("field"));
         }
         assertEquals(204, app.get("/api/auth/verify", token).status());
         var both = app.send("PUT", "/api/auth/password", token, "{\"newPassword\":1,\"x\":\"\"}");
@@ -88,12 +88,12 @@ class AccountTest extends StorageMatrix {
     }
 
     @Test
-    void fields_that_another_program_keeps_in_a_user_survive_a_new_password() {
+    void a_password_change_keeps_the_fields_that_another_program_added_to_the_user_record() {
         String name = TestApp.newName();
         String token = app.newToken(name);
         String key = "users:" + name;
         app.redis().set(key, app.redis().get(key).replace("}", ",\"email\":\"a@b.example\",\"roles\":[1,{}]}"));
-        assertEquals(200, changePassword(token, TestApp.PASSWORD, NEXT).status());
+        assertEquals(200, changePassword(token, TestApp.PASSWORD, NEW_PASSWORD).status());
         String stored = app.redis().get(key);
         assertTrue(
                 stored.matches("\\{\"username\":\"" + name + "\",\"passwordHash\":\"\\$pbkdf2[^\"]*\",\"createdDate\":"
@@ -102,7 +102,7 @@ class AccountTest extends StorageMatrix {
     }
 
     @Test
-    void a_deleted_account_leaves_nothing_and_the_next_of_its_name_inherits_nothing() {
+    void deleting_an_account_deletes_all_its_data_and_registering_the_username_again_inherits_nothing() {
         String name = TestApp.newName();
         String token = app.newToken(name);
         String second = app.login(name, TestApp.PASSWORD).field("token");
@@ -118,18 +118,18 @@ class AccountTest extends StorageMatrix {
 
         assertEquals(
                 201,
-                app.send("POST", "/api/auth/register", TestApp.credentials(name, NEXT))
+                app.send("POST", "/api/auth/register", TestApp.credentials(name, NEW_PASSWORD))
                         .status());
-        String next = app.login(name, NEXT).field("token");
+        String next = app.login(name, NEW_PASSWORD).field("token");
         assertEquals(0, app.get("/api/todos", next).json().get("total").asInt());
         assertEquals(
                 1, app.get("/api/auth/sessions", next).json().get("sessions").size());
         assertEquals(401, app.get("/api/auth/verify", token).status());
     }
 
-    /** As it stands when the process dies in the midst of a deletion. */
+    /** The state in Redis is the one that a process leaves behind if it crashes during a deletion. */
     @Test
-    void a_deletion_that_stopped_half_way_leaves_nothing_to_the_next_of_that_name() {
+    void registering_a_username_again_after_an_interrupted_deletion_inherits_nothing() {
         String name = TestApp.newName();
         String token = app.newToken(name);
         app.send("POST", "/api/todos", token, "{\"name\":\"mine\"}");
@@ -140,7 +140,7 @@ class AccountTest extends StorageMatrix {
     }
 
     @Test
-    void an_account_that_is_being_deleted_lets_nobody_in_and_keeps_its_name_for_a_while() {
+    void during_an_account_deletion_logins_fail_and_the_username_stays_taken() {
         String name = TestApp.newName();
         app.register(name);
         String key = "users:" + name;
@@ -151,32 +151,35 @@ class AccountTest extends StorageMatrix {
     }
 
     @Test
-    void a_body_on_delete_is_needed() {
+    void deleting_an_account_requires_a_request_body() {
         String token = app.newToken();
         assertEquals(415, app.send("DELETE", "/api/auth/account", token, "").status());
-        var answer = app.send("DELETE", "/api/auth/account", token, "{}");
-        assertEquals(400, answer.status());
+        var response = app.send("DELETE", "/api/auth/account", token, "{}");
+        assertEquals(400, response.status());
         assertEquals(204, app.get("/api/auth/verify", token).status());
     }
 
     @Test
-    void a_hash_of_fewer_iterations_is_replaced_at_the_next_good_login_and_nothing_else() throws Exception {
+    void the_next_successful_login_upgrades_a_hash_with_too_few_iterations_and_changes_nothing_else() throws Exception {
         try (var stronger = TestApp.start("TOKEN_STORAGE", storage, "PBKDF2_ITERATIONS", "100000")) {
             String name = TestApp.newName();
             String token = app.newToken(name);
             String key = "users:" + name;
             String before = app.redis().get(key);
-            assertEquals(401, stronger.login(name, NEXT).status());
-            assertEquals(before, app.redis().get(key), "a wrong password upgrades nothing");
+            assertEquals(401, stronger.login(name, NEW_PASSWORD).status());
+            assertEquals(before, app.redis().get(key), "a failed login must not upgrade the hash");
             assertEquals(200, stronger.login(name, TestApp.PASSWORD).status());
             String after = app.redis().get(key);
             assertTrue(after.contains("$i=100000$"), after);
             assertEquals(withoutHash(before), withoutHash(after));
-            assertEquals(204, app.get("/api/auth/verify", token).status(), "sessions go on");
+            assertEquals(204, app.get("/api/auth/verify", token).status(), "existing sessions must stay valid");
             assertEquals(200, stronger.login(name, TestApp.PASSWORD).status());
-            assertEquals(after, app.redis().get(key), "once");
-            assertEquals(200, app.login(name, TestApp.PASSWORD).status(), "where less is configured, too");
-            assertEquals(after, app.redis().get(key), "never downgraded");
+            assertEquals(after, app.redis().get(key), "the hash must be upgraded only once");
+            assertEquals(
+                    200,
+                    app.login(name, TestApp.PASSWORD).status(),
+                    "a service configured with fewer iterations must accept the stronger hash");
+            assertEquals(after, app.redis().get(key), "the hash must never be downgraded");
         }
     }
 
@@ -186,12 +189,12 @@ class AccountTest extends StorageMatrix {
 
     @ParameterizedTest
     @ValueSource(strings = {"password1", "PASSWORD1", "Football1", "trustno1"})
-    void a_common_password_is_refused_in_any_case(String password) {
+    void a_common_password_is_rejected_in_upper_or_lower_case(String password) {
         String name = TestApp.newName();
-        var answer = app.send("POST", "/api/auth/register", TestApp.credentials(name, password));
-        assertEquals(400, answer.status());
-        assertTrue(answer.text().contains("most common"), answer.text());
-        assertFalse(answer.text().contains(password), "no answer repeats a password");
+        var response = app.send("POST", "/api/auth/register", TestApp.credentials(name, password));
+        assertEquals(400, response.status());
+        assertTrue(response.text().contains("most common"), response.text());
+        assertFalse(response.text().contains(password), "a response must not contain the password");
         assertEquals(0, app.redis().exists("users:" + name));
     }
 }

@@ -19,55 +19,56 @@ class ConcurrencyTest extends StorageMatrix {
     private static final int CLIENTS = 64;
 
     @Test
-    void of_many_registrations_of_one_name_one_succeeds() throws Exception {
+    void exactly_one_of_many_concurrent_registrations_of_a_username_succeeds() throws Exception {
         String name = TestApp.newName();
-        List<Integer> statuses = TestApp.concurrently(CLIENTS, () -> untilNotBusy(() -> app.register(name)));
+        List<Integer> statuses = TestApp.concurrently(CLIENTS, () -> statusAfterRetries(() -> app.register(name)));
         assertEquals(1, statuses.stream().filter(status -> status == 201).count());
         assertEquals(
                 CLIENTS - 1, statuses.stream().filter(status -> status == 409).count());
     }
 
-    private static int untilNotBusy(Supplier<TestClient.Answer> request) {
-        TestClient.Answer answer;
+    private static int statusAfterRetries(Supplier<TestClient.Answer> request) {
+        TestClient.Answer response;
         do {
-            answer = request.get();
-        } while (answer.status() == 503);
-        return answer.status();
+            response = request.get();
+        } while (response.status() == 503);
+        return response.status();
     }
 
     @RepeatedTest(20)
-    void of_many_refreshes_of_one_token_one_succeeds() throws Exception {
+    void exactly_one_of_many_concurrent_refreshes_of_a_token_succeeds() throws Exception {
         String name = TestApp.newName();
         app.register(name);
         String token = app.foreignToken(name);
-        var answers = TestApp.concurrently(CLIENTS, () -> app.send("POST", "/api/auth/refresh", token, ""));
-        var winners = answers.stream().filter(answer -> answer.status() == 200).toList();
-        assertEquals(1, winners.size());
+        var responses = TestApp.concurrently(CLIENTS, () -> app.send("POST", "/api/auth/refresh", token, ""));
+        var successful =
+                responses.stream().filter(response -> response.status() == 200).toList();
+        assertEquals(1, successful.size());
         assertEquals(
                 CLIENTS - 1,
-                answers.stream().filter(answer -> answer.status() == 401).count());
-        assertEquals(List.of(app.key(winners.getFirst().field("token"))), app.liveKeys(name));
+                responses.stream().filter(response -> response.status() == 401).count());
+        assertEquals(List.of(app.key(successful.getFirst().field("token"))), app.liveKeys(name));
     }
 
     @RepeatedTest(20)
-    void of_a_refresh_and_a_logout_none_leaves_the_old_token_and_a_refused_refresh_leaves_none() throws Exception {
+    void after_concurrent_refresh_and_logout_only_a_returned_token_is_valid() throws Exception {
         String name = TestApp.newName();
         String token = app.foreignToken(name);
         var turn = new AtomicInteger();
-        var answers = TestApp.concurrently(
+        var responses = TestApp.concurrently(
                 2,
                 () -> turn.getAndIncrement() == 0
                         ? app.send("POST", "/api/auth/refresh", token, "")
                         : app.send("POST", "/api/auth/logout", token, ""));
-        List<String> disclosed = answers.stream()
-                .filter(answer -> answer.status() == 200)
-                .map(answer -> app.key(answer.field("token")))
+        List<String> returnedKeys = responses.stream()
+                .filter(response -> response.status() == 200)
+                .map(response -> app.key(response.field("token")))
                 .toList();
-        assertEquals(disclosed, app.liveKeys(name));
+        assertEquals(returnedKeys, app.liveKeys(name));
     }
 
     @Test
-    void patches_of_different_todos_and_fields_at_once_all_survive() throws Exception {
+    void concurrent_patches_of_different_todos_and_fields_are_all_applied() throws Exception {
         String token = app.newToken();
         Set<String> ids = new HashSet<>();
         for (int i = 0; i < CLIENTS / 4; i++) {
@@ -90,7 +91,7 @@ class ConcurrencyTest extends StorageMatrix {
     }
 
     @Test
-    void of_many_conditional_patches_of_one_state_one_succeeds() throws Exception {
+    void exactly_one_of_many_concurrent_patches_with_the_same_etag_succeeds() throws Exception {
         String token = app.newToken();
         var created = app.send("POST", "/api/todos", token, "{\"name\":\"0\"}");
         var turn = new AtomicInteger();
@@ -111,24 +112,28 @@ class ConcurrencyTest extends StorageMatrix {
     }
 
     @Test
-    void the_cap_on_todos_holds_against_many_at_once() throws Exception {
-        try (var capped = TestApp.start("MAX_TODOS_PER_USER", "10")) {
-            String token = capped.newToken();
+    void concurrent_requests_cannot_exceed_the_todo_limit() throws Exception {
+        try (var limited = TestApp.start("MAX_TODOS_PER_USER", "10")) {
+            String token = limited.newToken();
             List<Integer> statuses = TestApp.concurrently(
                     CLIENTS,
-                    () -> capped.send("POST", "/api/todos", token, "{\"name\":\"n\"}")
+                    () -> limited.send("POST", "/api/todos", token, "{\"name\":\"n\"}")
                             .status());
             assertEquals(10, statuses.stream().filter(status -> status == 201).count());
             assertEquals(
                     CLIENTS - 10,
                     statuses.stream().filter(status -> status == 409).count());
-            assertEquals(10, capped.get("/api/todos", token).json().get("total").asInt());
+            assertEquals(
+                    10, limited.get("/api/todos", token).json().get("total").asInt());
         }
     }
 
-    /** A hash on a virtual thread would hold a core: then no check is answered before the flood is over. */
+    /**
+     * If hashes were computed on virtual threads, each hash would occupy a core. No token check would then get a
+     * response before the flood is over.
+     */
     @Test
-    void a_flood_of_logins_is_turned_away_and_stops_no_token_check() throws Exception {
+    void excess_logins_get_a_503_and_do_not_block_token_checks() throws Exception {
         try (var costly = TestApp.start("PBKDF2_ITERATIONS", "5000000")) {
             String name = TestApp.newName();
             String token = costly.newToken(name);
@@ -141,12 +146,14 @@ class ConcurrencyTest extends StorageMatrix {
                 assertEquals(204, costly.get("/api/auth/verify", token).status());
                 checked++;
             }
-            var answers = logins.get();
-            var busy = answers.stream().filter(answer -> answer.status() == 503).toList();
-            assertTrue(!busy.isEmpty(), "nobody waited too long");
+            var responses = logins.get();
+            var busy = responses.stream()
+                    .filter(response -> response.status() == 503)
+                    .toList();
+            assertTrue(!busy.isEmpty(), "no login was rejected because of overload");
             assertEquals("1", busy.getFirst().header("Retry-After"));
-            assertTrue(answers.stream().anyMatch(answer -> answer.status() == 200), "nobody got in");
-            assertTrue(checked > 10, "checks while logins were waiting: " + checked);
+            assertTrue(responses.stream().anyMatch(response -> response.status() == 200), "no login succeeded");
+            assertTrue(checked > 10, "token checks during the logins: " + checked);
         }
     }
 }

@@ -16,7 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class ConfigTest {
     @Test
-    void an_empty_environment_gives_the_documented_defaults() throws Exception {
+    void unset_and_blank_variables_have_the_documented_defaults() throws Exception {
         var expected = new Config(
                 "0.0.0.0",
                 8080,
@@ -42,7 +42,7 @@ class ConfigTest {
     }
 
     @Test
-    void all_faults_are_reported_at_once() {
+    void all_errors_are_reported_together() {
         var e = assertThrows(
                 Config.Invalid.class,
                 () -> Config.from(Map.of(
@@ -70,7 +70,7 @@ class ConfigTest {
         assertEquals(9, lines.size(), lines::toString);
         assertTrue(lines.contains("PORT must be a whole number from 0 to 65535, not '70000'"));
         assertTrue(lines.contains(
-                "SHUTDOWN_LAME_DUCK_SECONDS must be less than SHUTDOWN_GRACE_SECONDS, which it is a part of"));
+                "SHUTDOWN_LAME_DUCK_SECONDS must be less than SHUTDOWN_GRACE_SECONDS, which includes it"));
         assertTrue(lines.contains("TOKEN_STORAGE must be one of plain, hashed, not 'both'"));
         assertTrue(lines.contains("LOGIN_THROTTLE must be one of true, false, not 'no'"));
         assertTrue(lines.contains("LOG_LEVEL must be one of info, trace, debug, warning, error, not 'loud'"));
@@ -81,13 +81,13 @@ class ConfigTest {
     @ValueSource(
             strings = {"redis://:s3cr/et@host:1", "rediss://user:s3cret@[::1", "s3cret", "redis://app:s3cret@host:99999"
             })
-    void a_url_that_cannot_be_used_is_reported_without_its_secrets(String url) {
+    void the_error_about_an_invalid_redis_url_does_not_contain_its_password(String url) {
         var e = assertThrows(Config.Invalid.class, () -> Config.from(Map.of("REDIS_URL", url)));
         assertFalse(String.valueOf(e.getMessage()).contains("s3cr"), e.getMessage());
     }
 
     @Test
-    void a_configuration_prints_without_secrets() throws Exception {
+    void the_string_form_of_a_configuration_contains_no_secrets() throws Exception {
         var config = Config.from(Map.of("REDIS_URL", "redis://app:s3cret@localhost"));
         assertFalse(config.toString().contains("s3cret"));
     }

@@ -37,23 +37,27 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Clients that take as much memory and CPU as they can get. The service is a process with the settings of the image, where an
- * OutOfMemoryError ends it: with the default limit of a request body, and with the largest one.
+ * Many clients that each use as much memory and CPU as they can. The service runs as a process with the JVM settings of
+ * the image, so that an OutOfMemoryError ends the process. The tests run with the default limit for request bodies, and
+ * optionally with the largest one.
  */
 class CrowdTest {
-    private static final String IMAGE = "-Xms64m -Xmx64m -XX:+UseSerialGC -XX:-UsePerfData"
+    private static final String IMAGE_OPTIONS = "-Xms64m -Xmx64m -XX:+UseSerialGC -XX:-UsePerfData"
             + " -XX:TrimNativeHeapInterval=10000 -XX:+ExitOnOutOfMemoryError";
     private static final int DEADLINE_MILLIS = 20_000;
-    private static final String HEAD = " HTTP/1.1\r\nHost: x\r\n";
-    private static final String JSON = "Content-Type: application/json\r\nContent-Length: ";
+    private static final String VERSION_AND_HOST = " HTTP/1.1\r\nHost: x\r\n";
+    private static final String JSON_HEADERS = "Content-Type: application/json\r\nContent-Length: ";
 
-    /** The default limit; with {@code -Dcrowd.all} the largest one too, for which {@code scripts/test} has no time. */
+    /**
+     * Returns the default limit. With {@code -Dcrowd.all}, returns the largest limit too, which would take too long in
+     * {@code scripts/test}.
+     */
     static List<Integer> bodyLimits() {
         return Boolean.getBoolean("crowd.all") ? List.of(16_384, 1_048_576) : List.of(16_384);
     }
 
-    private final List<Socket> crowd = new ArrayList<>();
-    private int receiveBuffer; // bytes; 0 for the system's default
+    private final List<Socket> sockets = new ArrayList<>();
+    private int receiveBuffer; // bytes, or 0 for the system's default
     private EmbeddedRedis redis;
 
     @BeforeEach
@@ -63,7 +67,7 @@ class CrowdTest {
 
     @AfterEach
     void stop() throws Exception {
-        leave();
+        disconnectAll();
         redis.close();
     }
 
@@ -73,20 +77,23 @@ class CrowdTest {
         return ServiceProcess.start(redis.url(), all.toArray(String[]::new));
     }
 
-    private ServiceProcess launchImage(int maxBodyBytes) throws Exception {
-        return launch(IMAGE, "MAX_BODY_BYTES", Integer.toString(maxBodyBytes));
+    private ServiceProcess launchWithImageOptions(int maxBodyBytes) throws Exception {
+        return launch(IMAGE_OPTIONS, "MAX_BODY_BYTES", Integer.toString(maxBodyBytes));
     }
 
-    /** Ends the attack, and with it the process: in order, and not because of an error. */
+    /** Ends the attack, and asserts that the process is still ready, has logged no error and stops normally. */
     private void assertUnharmed(ServiceProcess app) throws Exception {
-        leave();
+        disconnectAll();
         app.awaitReady(200);
         app.stop();
         assertEquals(List.of(), app.printed(" ERROR "));
     }
 
-    /** Opens connections, which send all at once. More than the service takes are no error. */
-    private void join(ServiceProcess app, int count, String sent) throws IOException {
+    /**
+     * Opens {@code count} more connections, and then sends the text on every open connection concurrently. It is not an
+     * error if the service closes connections in excess of its limit.
+     */
+    private void connect(ServiceProcess app, int count, String text) throws IOException {
         for (int i = 0; i < count; i++) {
             var socket = new Socket();
             if (receiveBuffer > 0) {
@@ -94,19 +101,19 @@ class CrowdTest {
             }
             socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), app.port()));
             socket.setSoTimeout(DEADLINE_MILLIS);
-            crowd.add(socket);
+            sockets.add(socket);
         }
-        send(sent);
+        send(text);
     }
 
     private void send(String text) {
         byte[] bytes = text.getBytes(StandardCharsets.ISO_8859_1);
-        List<Thread> threads = crowd.stream()
+        List<Thread> threads = sockets.stream()
                 .map(socket -> Thread.startVirtualThread(() -> {
                     try {
                         socket.getOutputStream().write(bytes);
                     } catch (IOException _) {
-                        // turned away, or cut off
+                        // The service refused or closed the connection.
                     }
                 }))
                 .toList();
@@ -121,17 +128,23 @@ class CrowdTest {
         }
     }
 
-    /** Reads a response from each connection, and keeps it open. Returns the status codes; 0 if it was closed. */
+    /**
+     * Reads a response from each connection and keeps the connection open. Returns the status codes, with 0 for closed
+     * connections.
+     */
     private Set<Integer> readAll() {
         Set<Integer> statuses = ConcurrentHashMap.newKeySet();
-        List<Thread> threads = crowd.stream()
-                .map(socket -> Thread.startVirtualThread(() -> statuses.add(status(socket))))
+        List<Thread> threads = sockets.stream()
+                .map(socket -> Thread.startVirtualThread(() -> statuses.add(readStatus(socket))))
                 .toList();
         threads.forEach(CrowdTest::join);
         return statuses;
     }
 
-    /** Reports whether the service has accepted all connections and read all that arrived on them, as Linux counts it. */
+    /**
+     * Reports whether the service has accepted all connections and read all bytes that arrived on them, according to
+     * Linux's table of TCP sockets.
+     */
     private static boolean hasReadAll(ServiceProcess app) {
         try (var lines = Files.lines(Path.of("/proc/net/tcp6"))) {
             String port = "%04X".formatted(app.port());
@@ -146,13 +159,13 @@ class CrowdTest {
     private static int statusOf(Socket socket, String request) {
         try {
             socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
-            return status(socket);
+            return readStatus(socket);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
-    private static int status(Socket socket) {
+    private static int readStatus(Socket socket) {
         try {
             var in = new BufferedInputStream(socket.getInputStream());
             var text = new StringBuilder();
@@ -171,52 +184,54 @@ class CrowdTest {
         }
     }
 
-    private void leave() throws IOException {
-        for (Socket socket : crowd) {
+    private void disconnectAll() throws IOException {
+        for (Socket socket : sockets) {
             socket.close();
         }
-        crowd.clear();
+        sockets.clear();
     }
 
-    private static boolean served(ServiceProcess app) throws IOException {
-        return RawClient.status(new RawClient(app.port()).exchange("GET /health/ready" + HEAD + "\r\n")) == 200;
+    private static boolean isReady(ServiceProcess app) throws IOException {
+        String request = "GET /health/ready" + VERSION_AND_HOST + "\r\n";
+        return RawClient.status(new RawClient(app.port()).exchange(request)) == 200;
     }
 
     private static String login(String body, int declared) {
-        return "POST /api/auth/login" + HEAD + JSON + declared + "\r\n\r\n" + body;
+        return "POST /api/auth/login" + VERSION_AND_HOST + JSON_HEADERS + declared + "\r\n\r\n" + body;
     }
 
     private static String login(String body) {
         return login(body, body.getBytes(StandardCharsets.ISO_8859_1).length);
     }
 
-    /** Jackson's parsers keep the field names that they have seen. */
+    /** Jackson's parsers cache the field names that they have seen. */
     @ParameterizedTest
     @MethodSource("bodyLimits")
-    void field_names_do_not_stay_in_memory(int maxBodyBytes) throws Exception {
-        try (var app = launchImage(maxBodyBytes)) {
+    void field_names_of_requests_do_not_accumulate_in_memory(int maxBodyBytes) throws Exception {
+        try (var app = launchWithImageOptions(maxBodyBytes)) {
             for (int i = 0; i < 12_000; i += 100) {
-                String many = IntStream.range(i, i + 100)
-                        .mapToObj(n -> login(name(n, 50)))
+                String requests = IntStream.range(i, i + 100)
+                        .mapToObj(n -> login(bodyWithFieldName(n, 50)))
                         .collect(Collectors.joining());
-                assertEquals(100, RawClient.answers(new RawClient(app.port()).exchange(many)));
+                assertEquals(100, RawClient.answers(new RawClient(app.port()).exchange(requests)));
             }
             for (int i = 0; i < 4000; i++) {
-                assertEquals(400, RawClient.status(new RawClient(app.port()).exchange(login(name(i, 16_300)))));
+                String request = login(bodyWithFieldName(i, 16_300));
+                assertEquals(400, RawClient.status(new RawClient(app.port()).exchange(request)));
             }
             assertUnharmed(app);
         }
     }
 
-    private static String name(int number, int length) {
+    private static String bodyWithFieldName(int number, int length) {
         return "{\"%010d%s\":1}".formatted(number, "x".repeat(length));
     }
 
-    /** The JDK's write buffer of a connection grows to twice the longest write. */
+    /** The JDK's write buffer of a connection grows to twice the size of the largest write. */
     @ParameterizedTest
     @MethodSource("bodyLimits")
-    void idle_connections_hold_no_large_responses(int maxBodyBytes) throws Exception {
-        try (var app = launchImage(maxBodyBytes)) {
+    void idle_connections_do_not_retain_large_response_buffers(int maxBodyBytes) throws Exception {
+        try (var app = launchWithImageOptions(maxBodyBytes)) {
             var fields = new StringBuilder("{\"a\":1");
             for (int i = 0; i < 1500; i++) {
                 fields.append(",\"").append(i).append("\":1");
@@ -227,60 +242,63 @@ class CrowdTest {
             for (int i = 0; i < 200; i++) {
                 app.send("POST", "/api/todos", token, "{\"name\":\"" + "\ud83d\ude00".repeat(200) + "\"}");
             }
-            String list = "GET /api/todos?limit=200" + HEAD + "Authorization: Bearer " + token + "\r\n\r\n";
+            String list = "GET /api/todos?limit=200" + VERSION_AND_HOST + "Authorization: Bearer " + token + "\r\n\r\n";
             for (String request : List.of(login(fields + "}"), list)) {
                 for (int i = 0; i < 4; i++) {
-                    join(app, 100, request);
+                    connect(app, 100, request);
                     readAll();
                 }
-                leave();
+                disconnectAll();
                 app.awaitReady(200);
             }
             assertUnharmed(app);
         }
     }
 
-    /** Many requests each, because the system's buffers take the first responses. */
+    /** Each client sends many requests, because the operating system buffers the first responses. */
     @Test
-    void clients_that_do_not_read_their_responses_do_not_fill_the_memory() throws Exception {
+    void clients_that_do_not_read_their_responses_cannot_exhaust_the_memory() throws Exception {
         try (var app = launch("-Xmx40m -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError")) {
             String token = app.newToken();
             for (int i = 0; i < 200; i++) {
                 app.send("POST", "/api/todos", token, "{\"name\":\"" + "\ud83d\ude00".repeat(200) + "\"}");
             }
             receiveBuffer = 4096;
-            String list = "GET /api/todos?limit=200" + HEAD + "Authorization: Bearer " + token + "\r\n\r\n";
-            join(app, 80, list.repeat(30));
+            String list = "GET /api/todos?limit=200" + VERSION_AND_HOST + "Authorization: Bearer " + token + "\r\n\r\n";
+            connect(app, 80, list.repeat(30));
             Load.await(() -> !app.printed("path=/api/todos status=503").isEmpty());
             assertUnharmed(app);
         }
     }
 
-    /** A heap is full sooner than connections are refused, if each may take what its limits allow. */
+    /**
+     * If every connection could use all the memory that the limits of a single request allow, the heap would be full
+     * before the service reaches its connection limit.
+     */
     @ParameterizedTest
     @MethodSource("bodyLimits")
-    void all_connections_at_once_find_room_whatever_they_send(int maxBodyBytes) throws Exception {
+    void requests_of_maximum_size_on_all_connections_do_not_exhaust_the_memory(int maxBodyBytes) throws Exception {
         String strings = IntStream.range(0, 19)
                 .mapToObj(i -> "\"" + i + "\":\"" + "\u00e4\u00b8\u00ad".repeat(2000) + "\",")
                 .collect(Collectors.joining("", "{", ""));
         String body = strings.substring(0, Math.min(strings.length(), maxBodyBytes - 100));
         String password = "{\"username\":\"nobody\",\"password\":\"" + "\u00e4\u00b8\u00ad".repeat(500) + "\"";
         String cookies = "Cookie: " + "x".repeat(33_000) + "\r\n";
-        try (var app = launchImage(maxBodyBytes)) {
+        try (var app = launchWithImageOptions(maxBodyBytes)) {
             for (String request : List.of(
                     login(password + " ".repeat(15_000) + "}"),
                     login(body, maxBodyBytes),
-                    "POST /api/auth/login?" + "x".repeat(33_000) + HEAD + JSON + "100\r\n\r\n{",
-                    "POST /api/auth/login" + HEAD + cookies + JSON + "100\r\n\r\n{",
-                    "GET /health/live" + HEAD + "X: " + "x".repeat(200_000),
+                    "POST /api/auth/login?" + "x".repeat(33_000) + VERSION_AND_HOST + JSON_HEADERS + "100\r\n\r\n{",
+                    "POST /api/auth/login" + VERSION_AND_HOST + cookies + JSON_HEADERS + "100\r\n\r\n{",
+                    "GET /health/live" + VERSION_AND_HOST + "X: " + "x".repeat(200_000),
                     "GET /" + "x".repeat(220_000),
-                    "GET /" + "x".repeat(220_000) + HEAD,
-                    "GET /health/live" + HEAD + headers(5900),
-                    "GET /health/live" + HEAD + headers(190) + "\r\n",
-                    "GET /nothing" + HEAD + cookies + "\r\n")) {
-                join(app, request.startsWith("POST") ? 1400 : 600, request);
+                    "GET /" + "x".repeat(220_000) + VERSION_AND_HOST,
+                    "GET /health/live" + VERSION_AND_HOST + headers(5900),
+                    "GET /health/live" + VERSION_AND_HOST + headers(190) + "\r\n",
+                    "GET /nothing" + VERSION_AND_HOST + cookies + "\r\n")) {
+                connect(app, request.startsWith("POST") ? 1400 : 600, request);
                 Load.await(() -> hasReadAll(app));
-                leave();
+                disconnectAll();
                 app.awaitReady(200);
             }
             assertUnharmed(app);
@@ -291,16 +309,19 @@ class CrowdTest {
         return IntStream.range(0, count).mapToObj(i -> "a" + i + ":\r\n").collect(Collectors.joining());
     }
 
-    /** Normalizing is quadratic in a run of combining marks, and virtual threads are not time-sliced. */
+    /**
+     * Unicode normalization takes quadratic time for a run of combining marks. Such a password could occupy a core,
+     * because virtual threads are not time-sliced.
+     */
     @ParameterizedTest
     @MethodSource("bodyLimits")
-    void a_password_of_combining_marks_stops_no_token_check(int maxBodyBytes) throws Exception {
-        try (var app = launchImage(maxBodyBytes)) {
+    void passwords_of_combining_marks_do_not_block_token_checks(int maxBodyBytes) throws Exception {
+        try (var app = launchWithImageOptions(maxBodyBytes)) {
             String token = app.newToken();
             int marks = maxBodyBytes / 4 - 100;
             String password = "a" + "\u00cc\u0080".repeat(marks) + "\u00cc\u0096".repeat(marks);
             String request = login("{\"username\":\"nobody\",\"password\":\"" + password + "\"}");
-            join(app, 50, request);
+            connect(app, 50, request);
             for (int i = 0; i < 50; i++) {
                 assertEquals(204, app.get("/api/auth/verify", token).status());
             }
@@ -309,11 +330,14 @@ class CrowdTest {
         }
     }
 
-    /** All requests share one connection to Redis: what one user lists must not keep others from it. */
+    /**
+     * All requests share one connection to Redis. The lists that one user requests must not block that connection for
+     * other users.
+     */
     @ParameterizedTest
     @ValueSource(strings = {"/api/todos?limit=200", "/api/todos?status=todo&limit=1", "/api/auth/sessions"})
-    void a_crowd_that_lists_makes_no_token_check_fail(String path) throws Exception {
-        try (var app = launch(IMAGE, "MAX_SESSIONS_PER_USER", "1000");
+    void many_concurrent_list_requests_do_not_make_token_checks_fail(String path) throws Exception {
+        try (var app = launch(IMAGE_OPTIONS, "MAX_SESSIONS_PER_USER", "1000");
                 var admin = new RedisAdmin(redis.url(), false)) {
             String name = TestClient.newName();
             String token = app.newToken(name);
@@ -331,16 +355,16 @@ class CrowdTest {
             } while (status == 201);
             assertEquals(409, status);
             String checked = app.newToken();
-            String request = "GET " + path + HEAD + "Authorization: Bearer " + token + "\r\n\r\n";
-            join(app, 300, "");
+            String request = "GET " + path + VERSION_AND_HOST + "Authorization: Bearer " + token + "\r\n\r\n";
+            connect(app, 300, "");
             var done = new AtomicBoolean();
             Set<Integer> statuses = ConcurrentHashMap.newKeySet();
-            List<Thread> threads = crowd.stream()
+            List<Thread> threads = sockets.stream()
                     .map(socket -> Thread.startVirtualThread(() -> {
                         try {
                             while (!done.get()) {
                                 socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
-                                statuses.add(status(socket));
+                                statuses.add(readStatus(socket));
                             }
                         } catch (IOException _) {
                             statuses.add(0);
@@ -357,45 +381,45 @@ class CrowdTest {
         }
     }
 
-    /** Slowloris: each sends a header now and then, and never ends its request. */
+    /** This is the Slowloris attack: each client sends a header from time to time and never completes its request. */
     @Test
-    void beside_2000_clients_that_never_finish_a_request_a_good_one_is_served() throws Exception {
+    void two_thousand_clients_that_never_complete_a_request_do_not_block_other_clients() throws Exception {
         try (var app = launch("-Xmx350m -Dsun.net.httpserver.maxReqTime=60")) {
-            join(app, 2000, "GET /health/live HTTP/1.1\r\n");
+            connect(app, 2000, "GET /health/live HTTP/1.1\r\n");
             for (int i = 0; i < 5; i++) {
-                assertTrue(served(app));
+                assertTrue(isReady(app));
                 send("X-Slow: x\r\n");
             }
         }
     }
 
     @Test
-    void as_many_connections_are_taken_as_there_may_be_open_files() throws Exception {
+    void connections_beyond_the_open_file_limit_are_refused_and_the_service_stays_ready() throws Exception {
         try (var app = ServiceProcess.startWithOpenFiles(300, redis.url(), "JDK_JAVA_OPTIONS", "-Xmx200m")) {
             String token = app.newToken();
-            join(app, 400, "GET /health/live" + HEAD + "\r\n");
-            assertEquals(Set.of(0, 200), readAll(), "some are turned away");
+            connect(app, 400, "GET /health/live" + VERSION_AND_HOST + "\r\n");
+            assertEquals(Set.of(0, 200), readAll(), "some connections must be refused and the others served");
             redis.restart();
-            Socket first = crowd.getFirst();
-            Load.await(() -> statusOf(first, "GET /health/ready" + HEAD + "\r\n") == 200);
-            leave();
+            Socket first = sockets.getFirst();
+            Load.await(() -> statusOf(first, "GET /health/ready" + VERSION_AND_HOST + "\r\n") == 200);
+            disconnectAll();
             assertFalse(token.isEmpty());
             app.stop();
         }
     }
 
     @Test
-    void ten_thousand_idle_connections_are_kept_and_each_is_answered_again() throws Exception {
+    void ten_thousand_idle_connections_stay_open_and_usable() throws Exception {
         var system = (UnixOperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
         int count = (int) Math.min(10_000, system.getMaxFileDescriptorCount() - 1000);
-        System.out.println("idle connections: " + count); // fewer where the machine allows fewer
+        System.out.println("idle connections: " + count); // fewer than 10,000 if the machine's limit is lower
         try (var app = launch(
                 "-Xmx400m -Djdk.httpserver.maxConnections=11000 -Dsun.net.httpserver.maxIdleConnections=11000")) {
-            join(app, count, "");
+            connect(app, count, "");
             for (int round = 0; round < 2; round++) {
-                send("GET /health/live" + HEAD + "\r\n");
+                send("GET /health/live" + VERSION_AND_HOST + "\r\n");
                 assertEquals(Set.of(200), readAll());
-                assertTrue(served(app));
+                assertTrue(isReady(app));
             }
         }
     }

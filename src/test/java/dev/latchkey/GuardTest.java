@@ -15,11 +15,11 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Every guarded route against every kind of credentials. */
+/** Tests every guarded route with every kind of credentials. */
 class GuardTest extends StorageMatrix {
-    private static final String PLAIN = "Bearer realm=\"latchkey\"";
-    private static final String INVALID = PLAIN + ", error=\"invalid_token\"";
-    private static final String UNKNOWN = "d6ad7dae-c147-4513-a58b-2a2516cff3b7";
+    private static final String CHALLENGE = "Bearer realm=\"latchkey\"";
+    private static final String INVALID_TOKEN = CHALLENGE + ", error=\"invalid_token\"";
+    private static final String UNKNOWN_ID = "d6ad7dae-c147-4513-a58b-2a2516cff3b7";
 
     @ParameterizedTest
     @CsvSource({
@@ -45,13 +45,13 @@ class GuardTest extends StorageMatrix {
         "PATCH, /api/todos/01a20ae6-a264-7ec1-bd3c-eaeeac2d72a4, 415",
         "DELETE, /api/todos/01a20ae6-a264-7ec1-bd3c-eaeeac2d72a4, 404",
     })
-    void only_a_live_token_opens_a_guarded_route(String method, String path, int live) {
+    void only_a_valid_token_grants_access_to_a_guarded_route(String method, String path, int statusWithToken) {
         String unknown = app.unknownToken();
         String expired = app.newToken();
         app.redis().pexpire(app.key(expired), 0);
-        assertRefused(app.send(method, path, ""), PLAIN);
+        assertUnauthorized(app.send(method, path, ""), CHALLENGE);
         for (String credentials : List.of("Basic YWxpY2U6cGFzc3dvcmQ=", "Bearerx " + unknown, unknown, "", "Token t")) {
-            assertRefused(app.send(method, path, "", "Authorization", credentials), PLAIN);
+            assertUnauthorized(app.send(method, path, "", "Authorization", credentials), CHALLENGE);
         }
         String token = app.newToken();
         for (String credentials : List.of(
@@ -67,17 +67,17 @@ class GuardTest extends StorageMatrix {
                 "Bearer " + token.substring(1),
                 "Bearer tokens:" + token,
                 "Bearer " + swapCase(token))) {
-            assertRefused(app.send(method, path, "", "Authorization", credentials), INVALID);
+            assertUnauthorized(app.send(method, path, "", "Authorization", credentials), INVALID_TOKEN);
         }
-        assertRefused(
+        assertUnauthorized(
                 app.send(method, path, "", "Authorization", "Bearer " + token, "Authorization", "Bearer " + token),
-                INVALID);
+                INVALID_TOKEN);
         assertEquals(
-                live,
+                statusWithToken,
                 app.send(method, path, "", "Authorization", "Bearer " + token).status());
     }
 
-    // of a UUID the upper case, of base64url another token
+    // Turns a UUID into upper case, and a base64url token into another token.
     private static String swapCase(String token) {
         return token.chars()
                 .map(c -> Character.isLowerCase(c) ? Character.toUpperCase(c) : Character.toLowerCase(c))
@@ -85,16 +85,16 @@ class GuardTest extends StorageMatrix {
                 .toString();
     }
 
-    private static void assertRefused(TestClient.Answer answer, String challenge) {
-        assertEquals(401, answer.status());
-        assertEquals(challenge, answer.header("WWW-Authenticate"));
-        assertEquals("application/problem+json", answer.header("Content-Type"));
-        assertEquals("no-store", answer.header("Cache-Control"));
+    private static void assertUnauthorized(TestClient.Answer response, String challenge) {
+        assertEquals(401, response.status());
+        assertEquals(challenge, response.header("WWW-Authenticate"));
+        assertEquals("application/problem+json", response.header("Content-Type"));
+        assertEquals("no-store", response.header("Cache-Control"));
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"bearer ", "BEARER ", "BeArEr ", "Bearer   "})
-    void the_scheme_is_matched_whatever_its_case(String scheme) {
+    void the_bearer_scheme_is_case_insensitive(String scheme) {
         String token = app.newToken();
         assertEquals(
                 204,
@@ -110,26 +110,26 @@ class GuardTest extends StorageMatrix {
         "DELETE, /api/todos/%s",
         "GET, /api/todos?after=%s"
     })
-    void one_user_never_sees_anothers_todo(String method, String path) {
+    void a_user_cannot_access_the_todos_of_another_user(String method, String path) {
         String owner = app.newToken();
         String other = app.newToken();
         String id = app.send("POST", "/api/todos", owner, "{\"name\":\"mine\"}").field("id");
         String body = method.equals("PATCH") ? "{\"name\":\"theirs\"}" : "";
-        var answer = app.send(method, path.formatted(id), other, body);
-        var unknown = app.send(method, path.formatted(UNKNOWN), other, body);
-        assertEquals(unknown.status(), answer.status());
-        assertEquals(unknown.text(), answer.text(), "not even that it exists");
-        assertNotEquals(403, answer.status());
-        assertTrue(!answer.text().contains("mine"));
+        var response = app.send(method, path.formatted(id), other, body);
+        var unknown = app.send(method, path.formatted(UNKNOWN_ID), other, body);
+        assertEquals(unknown.status(), response.status());
+        assertEquals(unknown.text(), response.text(), "the response must not reveal that the todo exists");
+        assertNotEquals(403, response.status());
+        assertTrue(!response.text().contains("mine"));
         assertEquals("mine", app.get("/api/todos/" + id, owner).field("name"));
     }
 
     @Test
-    void concurrent_requests_of_many_users_each_get_their_own_identity() throws Exception {
+    void each_of_many_concurrent_requests_is_attributed_to_its_own_user() throws Exception {
         List<String> names = Stream.generate(TestApp::newName).limit(32).toList();
         List<String> tokens = names.stream().map(app::foreignToken).toList();
         var turn = new AtomicInteger();
-        List<Boolean> own = TestApp.concurrently(32, () -> {
+        List<Boolean> correct = TestApp.concurrently(32, () -> {
             int i = turn.getAndIncrement();
             for (int round = 0; round < 100; round++) {
                 if (!app.get("/api/auth/verify", tokens.get(i))
@@ -140,6 +140,6 @@ class GuardTest extends StorageMatrix {
             }
             return true;
         });
-        assertTrue(own.stream().allMatch(Boolean::booleanValue));
+        assertTrue(correct.stream().allMatch(Boolean::booleanValue));
     }
 }

@@ -18,12 +18,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Requests that lose Redis at one of their commands, at each of them in turn: the command is not sent, or its reply is lost, and
- * Redis is back at once or stays away until the response has been sent. What was answered with 503 is repeated.
+ * Requests whose connection to Redis is cut at one of their commands. Each test runs the request once per command.
+ * Either the command is not sent, or its reply is lost. Redis is available again immediately, or only after the
+ * response has been sent. Each test repeats a request that gets a 503.
  */
 class HalfDoneTest {
-    private static final String NEXT = "a new and better one";
-    private static final String OTHER = "another user's password";
+    private static final String NEW_PASSWORD = "a new and better one";
+    private static final String OTHER_PASSWORD = "another user's password";
 
     private static EmbeddedRedis redis;
     private static CuttingProxy proxy;
@@ -45,7 +46,7 @@ class HalfDoneTest {
 
     /** A user with two sessions and a todo. */
     private record Scenario(String name, String token, String other) {
-        static Scenario set() {
+        static Scenario create() {
             awaitRedis();
             String name = TestApp.newName();
             String token = app.newToken(name);
@@ -54,15 +55,15 @@ class HalfDoneTest {
             return new Scenario(name, token, other);
         }
 
-        /** Lets the time pass for which an interrupted registration or deletion holds the name. */
-        void passReservation() {
+        /** Lets the reservation of the username by an interrupted registration or deletion expire. */
+        void expireReservation() {
             if (app.redis().pttl("users:" + name) > 0) {
                 app.redis().pexpire("users:" + name, 0);
             }
         }
 
         Answer changePassword() {
-            String body = "{\"currentPassword\":\"" + TestApp.PASSWORD + "\",\"newPassword\":\"" + NEXT + "\"}";
+            String body = "{\"currentPassword\":\"" + TestApp.PASSWORD + "\",\"newPassword\":\"" + NEW_PASSWORD + "\"}";
             return app.send("PUT", "/api/auth/password", token, body);
         }
 
@@ -84,14 +85,14 @@ class HalfDoneTest {
             }
         }
 
-        /** Somebody else registers the name, and finds nothing of this user. */
+        /** Registers the username again as another user, and asserts that this user inherits nothing. */
         void assertNothingInherited() {
-            passReservation();
+            expireReservation();
             assertEquals(
                     201,
-                    app.send("POST", "/api/auth/register", TestApp.credentials(name, OTHER))
+                    app.send("POST", "/api/auth/register", TestApp.credentials(name, OTHER_PASSWORD))
                             .status());
-            String next = app.login(name, OTHER).field("token");
+            String next = app.login(name, OTHER_PASSWORD).field("token");
             assertEquals(List.of(app.key(next)), app.liveKeys(name));
             assertEquals(0, app.get("/api/todos", next).json().get("total").asInt());
             assertRevoked(token, other);
@@ -101,20 +102,20 @@ class HalfDoneTest {
 
     @FunctionalInterface
     private interface Rule {
-        /** @param failed whether the first response was a 503 */
-        void check(Scenario scene, boolean failed, Answer last);
+        /** @param failed whether the first response had the status code 503 */
+        void check(Scenario scenario, boolean failed, Answer last);
     }
 
-    private static void cutEach(
+    private static void cutAtEachCommand(
             CuttingProxy.Cut cut,
             boolean staysDown,
             Function<Scenario, Answer> request,
             Consumer<Scenario> beforeRepeating,
             Rule rule) {
         for (int command = 1; ; command++) {
-            var scene = Scenario.set();
+            var scenario = Scenario.create();
             proxy.cutAt(command, cut, staysDown);
-            Answer first = request.apply(scene);
+            Answer first = request.apply(scenario);
             boolean wasCut = proxy.repair();
             awaitRedis();
             if (!wasCut && first.status() == 503) {
@@ -122,17 +123,17 @@ class HalfDoneTest {
                 continue;
             }
             if (!wasCut) {
-                assertTrue(command > 3, "the request sends " + (command - 1) + " commands");
+                assertTrue(command > 3, "the request sent only " + (command - 1) + " commands");
                 return;
             }
             boolean failed = first.status() == 503;
             Answer last = first;
             if (failed) {
-                beforeRepeating.accept(scene);
-                last = request.apply(scene);
+                beforeRepeating.accept(scenario);
+                last = request.apply(scenario);
             }
             try {
-                rule.check(scene, failed, last);
+                rule.check(scenario, failed, last);
             } catch (AssertionError e) {
                 throw new AssertionError("cut at command " + command + ": " + first + ", then " + last, e);
             }
@@ -146,62 +147,64 @@ class HalfDoneTest {
 
     @ParameterizedTest
     @CsvSource({"NOT_SENT, false", "REPLY_LOST, true"})
-    void a_password_change_can_be_repeated_to_completion(CuttingProxy.Cut cut, boolean staysDown) {
-        cutEach(cut, staysDown, Scenario::changePassword, _ -> {}, (scene, failed, last) -> {
-            // 401: the caller's token was the last thing that ended
+    void repeating_an_interrupted_password_change_completes_it(CuttingProxy.Cut cut, boolean staysDown) {
+        cutAtEachCommand(cut, staysDown, Scenario::changePassword, _ -> {}, (scenario, failed, last) -> {
+            // A 401 means that the first request had already revoked the caller's token, which is the last step.
             assertTrue(last.status() == 200 || (failed && last.status() == 401), last.toString());
-            scene.assertRevoked(scene.token(), scene.other());
-            assertEquals(401, app.login(scene.name(), TestApp.PASSWORD).status());
-            assertEquals(200, app.login(scene.name(), NEXT).status());
+            scenario.assertRevoked(scenario.token(), scenario.other());
+            assertEquals(401, app.login(scenario.name(), TestApp.PASSWORD).status());
+            assertEquals(200, app.login(scenario.name(), NEW_PASSWORD).status());
         });
     }
 
     @ParameterizedTest
     @CsvSource({"NOT_SENT, false", "REPLY_LOST, true"})
-    void an_account_deletion_can_be_repeated_to_completion(CuttingProxy.Cut cut, boolean staysDown) {
-        cutEach(cut, staysDown, Scenario::delete, _ -> {}, (scene, failed, last) -> {
+    void repeating_an_interrupted_account_deletion_completes_it(CuttingProxy.Cut cut, boolean staysDown) {
+        cutAtEachCommand(cut, staysDown, Scenario::delete, _ -> {}, (scenario, failed, last) -> {
             assertTrue(last.status() == 204 || (failed && last.status() == 401), last.toString());
-            scene.assertRevoked(scene.token(), scene.other());
-            assertEquals(0, app.redis().exists("todos:" + scene.name()));
-            scene.assertNothingInherited();
+            scenario.assertRevoked(scenario.token(), scenario.other());
+            assertEquals(0, app.redis().exists("todos:" + scenario.name()));
+            scenario.assertNothingInherited();
         });
     }
 
     @ParameterizedTest
     @CsvSource("REPLY_LOST, true")
-    void an_account_deletion_goes_on_after_its_reservation_has_expired(CuttingProxy.Cut cut, boolean staysDown) {
-        cutEach(cut, staysDown, Scenario::delete, Scenario::passReservation, (scene, failed, last) -> {
+    void repeating_an_account_deletion_completes_it_after_its_reservation_has_expired(
+            CuttingProxy.Cut cut, boolean staysDown) {
+        cutAtEachCommand(cut, staysDown, Scenario::delete, Scenario::expireReservation, (scenario, failed, last) -> {
             assertTrue(last.status() == 204 || (failed && last.status() == 401), last.toString());
-            scene.assertNothingInherited();
+            scenario.assertNothingInherited();
         });
     }
 
-    /** The old owner's token must not open the new owner's account. */
+    /** A token of the deleted account must not grant access to the new account. */
     @ParameterizedTest
     @CsvSource("REPLY_LOST, true")
-    void an_interrupted_deletion_leaves_nothing_to_the_next_user(CuttingProxy.Cut cut, boolean staysDown) {
+    void registering_a_username_again_after_an_interrupted_deletion_inherits_nothing(
+            CuttingProxy.Cut cut, boolean staysDown) {
         for (int command = 2; ; command++) {
-            var scene = Scenario.set();
+            var scenario = Scenario.create();
             proxy.cutAt(command, cut, staysDown);
-            Answer answer = scene.delete();
+            Answer response = scenario.delete();
             boolean wasCut = proxy.repair();
             awaitRedis();
             if (!wasCut) {
-                assertEquals(204, answer.status());
+                assertEquals(204, response.status());
                 return;
             }
-            scene.passReservation();
-            boolean deleted = app.redis().exists("users:" + scene.name()) == 0;
+            scenario.expireReservation();
+            boolean deleted = app.redis().exists("users:" + scenario.name()) == 0;
             if (deleted) {
-                assertEquals(401, scene.refresh().status(), "there is no user");
-                scene.assertNothingInherited();
+                assertEquals(401, scenario.refresh().status(), "the user must not exist any more");
+                scenario.assertNothingInherited();
             }
         }
     }
 
     @ParameterizedTest
     @CsvSource({"NOT_SENT, false", "REPLY_LOST, false", "REPLY_LOST, true"})
-    void a_registration_can_be_repeated_to_completion(CuttingProxy.Cut cut, boolean staysDown) {
+    void repeating_an_interrupted_registration_completes_it(CuttingProxy.Cut cut, boolean staysDown) {
         for (int command = 1; ; command++) {
             String name = TestApp.newName();
             awaitRedis();
@@ -213,14 +216,18 @@ class HalfDoneTest {
                 assertEquals(201, first.status());
                 return;
             }
-            var scene = new Scenario(name, "", "");
+            var scenario = new Scenario(name, "", "");
             if (first.status() == 503) {
+                if (!staysDown) {
+                    // The service frees the username itself, without waiting for the reservation to expire.
+                    app.redis().persist("users:" + name);
+                    Load.await(() -> app.redis().exists("users:" + name) == 0);
+                }
                 Load.await(() -> {
                     Answer next = app.register(name);
-                    if (staysDown) { // otherwise the name is free before its reservation expires
-                        scene.passReservation();
-                    }
-                    // taken: the reply to the last command was lost, and Redis stayed away
+                    scenario.expireReservation();
+                    // A 409 means that the user had been created. Only the reply to the last command was lost, and
+                    // Redis stayed unavailable.
                     boolean done = next.status() == 201 || (next.status() == 409 && staysDown);
                     assertTrue(done || next.status() == 503, first + ", then " + next);
                     assertTrue(done || next.header("Retry-After").matches("[1-9][0-9]?"), next.toString());
@@ -235,22 +242,21 @@ class HalfDoneTest {
 
     @ParameterizedTest
     @CsvSource("REPLY_LOST, true")
-    void log_out_everywhere_can_be_repeated_to_completion(CuttingProxy.Cut cut, boolean staysDown) {
-        cutEach(cut, staysDown, Scenario::logoutEverywhere, _ -> {}, (scene, failed, last) -> {
+    void repeating_an_interrupted_logout_everywhere_completes_it(CuttingProxy.Cut cut, boolean staysDown) {
+        cutAtEachCommand(cut, staysDown, Scenario::logoutEverywhere, _ -> {}, (scenario, failed, last) -> {
             assertTrue(last.status() == 204 || (failed && last.status() == 401), last.toString());
-            assertEquals(List.of(), app.liveKeys(scene.name()));
+            assertEquals(List.of(), app.liveKeys(scenario.name()));
         });
     }
 
-    /** What has succeeded is not withheld because a clean-up fails. */
+    /** A refresh that has succeeded returns its token even if a later clean-up fails. */
     @ParameterizedTest
     @CsvSource("REPLY_LOST, true")
-    void a_refresh_returns_the_token_or_leaves_none_that_the_client_does_not_know(
-            CuttingProxy.Cut cut, boolean staysDown) {
-        cutEach(cut, staysDown, Scenario::refresh, _ -> {}, (scene, failed, last) -> {
+    void repeating_an_interrupted_refresh_leaves_the_old_token_invalid(CuttingProxy.Cut cut, boolean staysDown) {
+        cutAtEachCommand(cut, staysDown, Scenario::refresh, _ -> {}, (scenario, failed, last) -> {
             assertTrue(last.status() == 200 || (failed && last.status() == 401), last.toString());
-            scene.assertRevoked(scene.token());
-            assertEquals(200, app.get("/api/auth/me", scene.other()).status());
+            scenario.assertRevoked(scenario.token());
+            assertEquals(200, app.get("/api/auth/me", scenario.other()).status());
             if (last.status() == 200) {
                 assertEquals(
                         204, app.get("/api/auth/verify", last.field("token")).status());
@@ -260,11 +266,12 @@ class HalfDoneTest {
 
     @ParameterizedTest
     @CsvSource("REPLY_LOST, false")
-    void a_login_that_fails_leaves_no_token(CuttingProxy.Cut cut, boolean staysDown) {
-        cutEach(cut, staysDown, scene -> app.login(scene.name(), TestApp.PASSWORD), _ -> {}, (scene, failed, last) -> {
+    void a_failed_login_leaves_no_valid_token(CuttingProxy.Cut cut, boolean staysDown) {
+        Function<Scenario, Answer> login = scenario -> app.login(scenario.name(), TestApp.PASSWORD);
+        cutAtEachCommand(cut, staysDown, login, _ -> {}, (scenario, failed, last) -> {
             assertEquals(200, last.status());
-            // the clean-up does not make the response wait
-            Load.await(() -> app.liveKeys(scene.name()).size() == 3);
+            // The response does not wait for the clean-up.
+            Load.await(() -> app.liveKeys(scenario.name()).size() == 3);
         });
     }
 }

@@ -30,20 +30,21 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Clients that are slow, silent, or send what is no request. The service is a process with a heap so small that whatever
- * they could make it keep would end it, and with so few connections that each that leaked would be missed.
+ * Clients that are slow, silent, or send malformed requests. The service is a process with a heap so small that any
+ * data that clients could make it retain would end it. Its connection limit is so low that a leaked
+ * connection is noticed.
  */
 class HostileClientsTest {
-    private static final int SLOTS = 20;
+    private static final int MAX_CONNECTIONS = 20;
     private static final int RECEIVE_BUFFER = 4096;
     private static final int DEADLINE_MILLIS = 20_000;
     private static final Pattern STATUS = Pattern.compile("HTTP/1\\.1 ([0-9]{3}) ");
     private static final Set<String> STATUSES = Set.of(
             "100", "200", "201", "204", "304", "400", "401", "404", "405", "409", "412", "413", "415", "501", "503",
             "505");
-    // another seed finds what this one does not
+    // Another seed can find other errors.
     private static final long SEED = Long.getLong("fuzz.seed", 20260319);
-    private static final String DAMAGE = "\0\t\r\n :;,=%{}[]\"\\\u007f\u00ff";
+    private static final String INSERTED = "\0\t\r\n :;,=%{}[]\"\\\u007f\u00ff";
     private static final int REQUESTS = Integer.getInteger("fuzz.requests", 1000);
 
     private static EmbeddedRedis redis;
@@ -54,7 +55,7 @@ class HostileClientsTest {
     static void start() throws Exception {
         redis = EmbeddedRedis.start();
         app = launch("-Xmx40m -Dsun.net.httpserver.maxReqTime=2 -Dsun.net.httpserver.maxRspTime=2"
-                + " -Djdk.httpserver.maxConnections=" + SLOTS);
+                + " -Djdk.httpserver.maxConnections=" + MAX_CONNECTIONS);
         token = app.newToken();
     }
 
@@ -70,22 +71,22 @@ class HostileClientsTest {
     }
 
     @AfterEach
-    void all_connections_are_free_again() {
-        Load.await(() -> IntStream.range(0, 2 * SLOTS).allMatch(_ -> served()));
+    void awaitAllConnectionsFree() {
+        Load.await(() -> IntStream.range(0, 2 * MAX_CONNECTIONS).allMatch(_ -> isServed()));
     }
 
     @AfterAll
     static void stop() throws Exception {
         try (var _ = redis;
                 var _ = app) {
-            List<String> lines = app.stop(); // with exit code 0: no request is in flight any more
+            List<String> lines = app.stop(); // asserts the exit code 0, which means that no request is in flight
             assertEquals(
                     List.of(),
                     lines.stream().filter(line -> line.contains(" ERROR ")).toList());
         }
     }
 
-    private static boolean served() {
+    private static boolean isServed() {
         String request = "GET /api/auth/verify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token + "\r\n\r\n";
         try {
             return RawClient.status(new RawClient(app.port()).exchange(request)) == 204;
@@ -106,12 +107,12 @@ class HostileClientsTest {
         try {
             socket.getOutputStream().write(text.getBytes(StandardCharsets.ISO_8859_1));
         } catch (IOException _) {
-            // disconnected, which is for the test to find out by reading
+            // The service closed the connection, which the test finds out by reading.
         }
     }
 
     @Test
-    void who_does_not_finish_a_request_is_disconnected() throws Exception {
+    void a_client_that_does_not_complete_a_request_is_disconnected() throws Exception {
         String json = " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
         List<Socket> sockets = new ArrayList<>();
         for (String part : List.of(
@@ -129,16 +130,16 @@ class HostileClientsTest {
         }
         for (Socket socket : sockets) {
             try (socket) {
-                socket.getInputStream().readAllBytes(); // a timeout is the failure
+                socket.getInputStream().readAllBytes(); // times out, and fails the test, if the connection stays open
             } catch (SocketException _) {
-                // reset: closed too
+                // The service reset the connection, which closes it too.
             }
         }
     }
 
     @Test
-    void who_never_reads_the_answers_is_disconnected() throws Exception {
-        String name = "\u00e4".repeat(200); // long answers: more than the buffers between the two take
+    void a_client_that_never_reads_its_responses_is_disconnected() throws Exception {
+        String name = "\u00e4".repeat(200); // the responses must exceed the buffers between service and client
         for (int i = 0; i < 50; i++) {
             assertEquals(
                     201,
@@ -147,38 +148,38 @@ class HostileClientsTest {
         }
         String request = "GET /api/todos?limit=200 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token + "\r\n\r\n";
         List<Socket> sockets = new ArrayList<>();
-        for (int i = 0; i < SLOTS; i++) {
+        for (int i = 0; i < MAX_CONNECTIONS; i++) {
             Socket socket = connect();
             sockets.add(socket);
             Thread.startVirtualThread(() -> send(socket, request.repeat(1000)));
         }
-        assertFalse(served(), "they have all connections");
-        Load.await(HostileClientsTest::served);
+        assertFalse(isServed(), "the attackers must hold all connections");
+        Load.await(HostileClientsTest::isServed);
         for (Socket socket : sockets) {
             socket.close();
         }
     }
 
-    /** Each time it goes away in the midst of a request that the service has begun to read or to answer. */
+    /** The clients disconnect while the service is reading their request or sending the response. */
     @Test
-    void who_goes_away_leaves_nothing_behind() throws Exception {
+    void a_client_that_disconnects_leaks_no_connection() throws Exception {
         for (String part : List.of(
                 "",
                 "GET /api",
                 "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{",
                 "POST /nothing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
                 "GET /api/todos?limit=200 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token + "\r\n\r\n")) {
-            for (int i = 0; i < SLOTS; i++) {
+            for (int i = 0; i < MAX_CONNECTIONS; i++) {
                 try (var socket = connect()) {
                     send(socket, part);
-                    socket.setSoLinger(i % 2 == 0, 0); // every other one resets the connection
+                    socket.setSoLinger(i % 2 == 0, 0); // every second client resets the connection
                 }
             }
         }
     }
 
     @Test
-    void random_bytes_get_a_known_answer_or_none() throws Exception {
+    void random_bytes_get_an_expected_status_code_or_no_response() throws Exception {
         var random = new Random(SEED);
         for (int i = 0; i < REQUESTS; i++) {
             byte[] bytes = new byte[random.nextInt(2000)];
@@ -187,24 +188,24 @@ class HostileClientsTest {
         }
     }
 
-    /** Requests that are almost good: of such that are, with a few bytes changed, lost, doubled or put in. */
+    /** The requests are almost valid: in valid requests, a few bytes are changed, deleted, repeated or inserted. */
     @Test
-    void damaged_requests_get_a_known_answer_or_none() throws Exception {
+    void mutated_requests_get_an_expected_status_code_or_no_response() throws Exception {
         var random = new Random(SEED);
-        List<String> good = goodRequests();
+        List<String> valid = validRequests();
         for (int i = 0; i < REQUESTS; i++) {
-            assertHarmless(damaged(good.get(random.nextInt(good.size())), random));
+            assertHarmless(mutate(valid.get(random.nextInt(valid.size())), random));
         }
     }
 
     private void assertHarmless(String request) throws IOException {
-        String answer = new RawClient(app.port()).exchange(request);
-        STATUS.matcher(answer)
+        String response = new RawClient(app.port()).exchange(request);
+        STATUS.matcher(response)
                 .results()
                 .forEach(line -> assertTrue(STATUSES.contains(line.group(1)), () -> line.group() + " for " + request));
     }
 
-    private List<String> goodRequests() {
+    private List<String> validRequests() {
         String bearer = " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token + "\r\n";
         String json = "Content-Type: application/json\r\n";
         String login = TestClient.credentials("nobody", TestClient.PASSWORD);
@@ -225,7 +226,7 @@ class HostileClientsTest {
                 "OPTIONS /api/auth/password HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     }
 
-    private static String damaged(String request, Random random) {
+    private static String mutate(String request, Random random) {
         var text = new StringBuilder(request);
         for (int changes = 1 + random.nextInt(4); changes > 0 && !text.isEmpty(); changes--) {
             int at = random.nextInt(text.length());
@@ -234,7 +235,7 @@ class HostileClientsTest {
                 case 0 -> text.setCharAt(at, (char) random.nextInt(256));
                 case 1 -> text.delete(at, end);
                 case 2 -> text.insert(at, text.substring(at, end).repeat(1 + random.nextInt(20)));
-                default -> text.insert(at, DAMAGE.charAt(random.nextInt(DAMAGE.length())));
+                default -> text.insert(at, INSERTED.charAt(random.nextInt(INSERTED.length())));
             }
         }
         return text.toString();
@@ -257,10 +258,11 @@ class HostileClientsTest {
                 "X-Forwarded-For",
                 "X-Request-Id"
             })
-    void no_control_character_in_a_header_is_a_500(String header) throws Exception {
+    void a_control_character_in_a_header_never_causes_a_500(String header) throws Exception {
         String todo = "{\"name\":\"n\"}";
-        for (char bad : "\0\u0001\t\n\u000b\r\u001b\u007f\u0080\u009f\u00ff".toCharArray()) {
-            for (String value : List.of(bad + "", bad + "x", "x" + bad, "Bearer " + token + bad, bad + "192.0.2.1")) {
+        for (char special : "\0\u0001\t\n\u000b\r\u001b\u007f\u0080\u009f\u00ff".toCharArray()) {
+            for (String value : List.of(
+                    special + "", special + "x", "x" + special, "Bearer " + token + special, special + "192.0.2.1")) {
                 for (String line : List.of("GET /api/todos/x", "POST /api/todos", "POST /api/auth/logout")) {
                     assertHarmless(line + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer no\r\n" + header + ": " + value
                             + "\r\nContent-Type: application/json\r\nContent-Length: " + todo.length()
@@ -271,20 +273,21 @@ class HostileClientsTest {
     }
 
     @Test
-    void no_body_costs_more_than_the_cap_allows() {
-        int cap = 16_384;
+    void oversized_and_pathological_bodies_are_rejected() {
+        int limit = 16_384;
         for (String body : List.of(
-                "[".repeat(cap),
-                "{\"name\":" + "[".repeat(cap / 2),
-                "{\"name\":".repeat(cap / 8),
-                "{\"name\":" + "9".repeat(cap - 20) + "}",
-                "{\"name\":1e" + "9".repeat(cap - 20) + "}",
-                "{\"" + "n".repeat(cap - 20) + "\":1}",
-                "{\"name\":\"" + "\\u0000".repeat(cap / 6 - 20) + "\"}",
-                "{" + "\"name\":\"a\",".repeat(cap / 11 - 1) + "\"name\":\"b\"}")) {
+                "[".repeat(limit),
+                "{\"name\":" + "[".repeat(limit / 2),
+                "{\"name\":".repeat(limit / 8),
+                "{\"name\":" + "9".repeat(limit - 20) + "}",
+                "{\"name\":1e" + "9".repeat(limit - 20) + "}",
+                "{\"" + "n".repeat(limit - 20) + "\":1}",
+                "{\"name\":\"" + "\\u0000".repeat(limit / 6 - 20) + "\"}",
+                "{" + "\"name\":\"a\",".repeat(limit / 11 - 1) + "\"name\":\"b\"}")) {
             assertEquals(400, app.send("POST", "/api/todos", token, body).status());
         }
         assertEquals(
-                413, app.send("POST", "/api/todos", token, " ".repeat(cap + 1)).status());
+                413,
+                app.send("POST", "/api/todos", token, " ".repeat(limit + 1)).status());
     }
 }

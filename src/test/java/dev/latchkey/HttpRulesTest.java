@@ -21,7 +21,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What CONTRACT says of every answer: statuses, headers, methods, paths, bodies. */
+/** Rules for all responses: status codes, headers, methods, paths and bodies. */
 class HttpRulesTest {
     @AutoClose
     private static TestApp app;
@@ -60,7 +60,7 @@ class HttpRulesTest {
                 "/metrics",
                 "/favicon.ico"
             })
-    void a_path_is_matched_exactly_or_not_at_all(String path) {
+    void only_the_exact_path_matches_a_route(String path) {
         for (String method : List.of("GET", "POST", "OPTIONS", "HEAD")) {
             assertEquals(404, app.send(method, path, token, "").status(), method + " " + path);
         }
@@ -81,21 +81,21 @@ class HttpRulesTest {
                 "/health/live | GET, HEAD, OPTIONS",
                 "/health/ready | GET, HEAD, OPTIONS",
             })
-    void options_and_405_name_what_is_allowed(String path, String allow) {
+    void options_and_405_responses_list_the_allowed_methods(String path, String allow) {
         var options = app.send("OPTIONS", path, "");
         assertEquals(204, options.status());
         assertEquals(allow, options.header("Allow"));
         for (String method : List.of("PUT", "TRACE", "FOO", "get")) {
-            var answer = app.send(method, path, "");
-            assertProblem(405, answer);
-            assertEquals(allow, answer.header("Allow"));
+            var response = app.send(method, path, "");
+            assertProblem(405, response);
+            assertEquals(allow, response.header("Allow"));
         }
     }
 
     @ParameterizedTest
     @ValueSource(
             strings = {"/api/auth/me", "/api/todos", "/health/live", "/health/ready", "/api/auth/verify", "/nothing"})
-    void head_answers_as_get_does_without_the_body(String path) {
+    void head_gets_the_same_response_as_get_without_the_body(String path) {
         var get = app.get(path, token);
         var head = app.send("HEAD", path, token, "");
         assertEquals(get.status(), head.status());
@@ -107,16 +107,16 @@ class HttpRulesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"/health/live", "/api/auth/me", "/api/auth/nothing", "/api/todos"})
-    void every_answer_has_the_common_headers(String path) {
-        for (var answer : List.of(app.get(path, token), app.send("GET", path, ""), app.send("PUT", path, ""))) {
-            assertEquals("nosniff", answer.header("X-Content-Type-Options"));
-            assertTrue(answer.header("X-Request-Id").matches("[0-9a-f]{16}"), answer.header("X-Request-Id"));
-            assertEquals(path.startsWith("/api/") ? "no-store" : "", answer.header("Cache-Control"));
+    void every_response_has_the_common_headers(String path) {
+        for (var response : List.of(app.get(path, token), app.send("GET", path, ""), app.send("PUT", path, ""))) {
+            assertEquals("nosniff", response.header("X-Content-Type-Options"));
+            assertTrue(response.header("X-Request-Id").matches("[0-9a-f]{16}"), response.header("X-Request-Id"));
+            assertEquals(path.startsWith("/api/") ? "no-store" : "", response.header("Cache-Control"));
         }
     }
 
     @Test
-    void a_fit_request_id_is_echoed() {
+    void a_valid_request_id_is_echoed_and_an_invalid_one_is_replaced() {
         for (String id : List.of("a", "A.b_c-9", "x".repeat(64))) {
             assertEquals(
                     id, app.send("GET", "/health/live", "", "X-Request-Id", id).header("X-Request-Id"));
@@ -139,11 +139,11 @@ class HttpRulesTest {
                 "application/problem+json",
                 "*/*"
             })
-    void a_body_must_be_declared_as_json(String type) {
+    void a_request_body_must_be_declared_as_json(String type) {
         for (String path : List.of("/api/auth/register", "/api/auth/login", "/api/todos")) {
-            var answer = app.send("POST", path, "{}", "Content-Type", type, "Authorization", "Bearer " + token);
-            assertProblem(415, answer);
-            assertEquals("application/json", answer.header("Accept"));
+            var response = app.send("POST", path, "{}", "Content-Type", type, "Authorization", "Bearer " + token);
+            assertProblem(415, response);
+            assertEquals("application/json", response.header("Accept"));
         }
     }
 
@@ -155,20 +155,20 @@ class HttpRulesTest {
                 "application/json;charset=UTF-8",
                 "application/json; charset=\"utf-8\""
             })
-    void json_may_name_its_charset(String type) {
-        var answer = app.send(
+    void a_json_content_type_may_specify_utf_8(String type) {
+        var response = app.send(
                 "POST", "/api/todos", "{\"name\":\"ä\"}", "Content-Type", type, "Authorization", "Bearer " + token);
-        assertEquals(201, answer.status());
-        assertEquals("ä", answer.field("name"));
+        assertEquals(201, response.status());
+        assertEquals("ä", response.field("name"));
     }
 
     @Test
-    void a_compressed_body_is_a_415() {
+    void a_compressed_request_body_gets_a_415() {
         assertProblem(415, app.send("POST", "/api/auth/login", "{}", "Content-Encoding", "gzip"));
     }
 
     @Test
-    void a_body_over_the_limit_is_a_413_in_every_framing_and_one_at_the_limit_is_read() throws Exception {
+    void a_body_at_the_limit_is_accepted_and_a_larger_one_gets_a_413_in_every_framing() throws Exception {
         String fits = "{\"name\":\"n\"" + " ".repeat(16_384 - 12) + "}";
         assertEquals(201, app.send("POST", "/api/todos", token, fits).status());
         assertProblem(413, app.send("POST", "/api/todos", token, fits + " "));
@@ -188,23 +188,23 @@ class HttpRulesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"{", "[]", "\"x\"", "{\"username\":\"a\"}}", "{\"username\":nul}", "not json"})
-    void malformed_json_is_a_400_with_nothing_of_the_parser_in_it(String body) {
-        var answer = app.send("POST", "/api/auth/login", body);
-        assertProblem(400, answer);
-        assertTrue(!answer.text().contains("jackson") && !answer.text().contains("Exception"), answer.text());
+    void malformed_json_gets_a_400_without_details_of_the_parser(String body) {
+        var response = app.send("POST", "/api/auth/login", body);
+        assertProblem(400, response);
+        assertTrue(!response.text().contains("jackson") && !response.text().contains("Exception"), response.text());
     }
 
     @Test
-    void every_fault_of_a_query_is_named() {
-        var answer = app.get("/api/todos?status=done&limit=0&after=x&limt=5&limit=7", token);
-        assertProblem(400, answer);
+    void all_errors_of_a_query_are_reported_in_one_response() {
+        var response = app.get("/api/todos?status=done&limit=0&after=x&limt=5&limit=7", token);
+        assertProblem(400, response);
         assertEquals(
                 List.of("limit", "status", "limit", "after", "limt"),
-                answer.json().get("errors").findValuesAsString("field"));
+                response.json().get("errors").findValuesAsString("field"));
     }
 
     @Test
-    void a_body_that_no_route_asked_for_is_passed_over() {
+    void a_request_body_that_the_route_does_not_expect_is_ignored() {
         assertEquals(200, app.send("GET", "/health/live", "{\"a\":1}").status());
         assertEquals(
                 200,
@@ -212,11 +212,12 @@ class HttpRulesTest {
                         .status());
     }
 
-    private static void assertProblem(int status, TestClient.Answer answer) {
-        assertEquals(status, answer.status());
-        assertEquals("application/problem+json", answer.header("Content-Type"));
-        assertEquals("about:blank", answer.field("type"));
-        assertEquals(status, answer.json().get("status").asInt());
-        assertTrue(!answer.field("title").isEmpty() && !answer.field("detail").isEmpty(), answer.text());
+    private static void assertProblem(int status, TestClient.Answer response) {
+        assertEquals(status, response.status());
+        assertEquals("application/problem+json", response.header("Content-Type"));
+        assertEquals("about:blank", response.field("type"));
+        assertEquals(status, response.json().get("status").asInt());
+        assertTrue(
+                !response.field("title").isEmpty() && !response.field("detail").isEmpty(), response.text());
     }
 }

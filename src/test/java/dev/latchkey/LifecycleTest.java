@@ -23,13 +23,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The life of a user and of a token: by HTTP, and by what Redis holds. */
+/** The life of users and tokens, as HTTP clients see it and as Redis stores it. */
 @CsvSource({"plain, one", "hashed, one", "plain, acl", "hashed, tls", "plain, sentinel", "hashed, cluster"})
 class LifecycleTest extends StorageMatrix {
     private static final String UUID_V4 = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
 
     @Test
-    void from_registration_to_logout() {
+    void a_session_works_from_registration_to_logout() {
         String name = TestApp.newName();
         var registered = app.register(name);
         assertEquals(201, registered.status());
@@ -61,7 +61,7 @@ class LifecycleTest extends StorageMatrix {
     }
 
     @Test
-    void a_user_is_stored_as_published_to_the_byte() {
+    void a_user_is_stored_exactly_in_the_documented_format() {
         String name = TestApp.newName();
         String created = app.register(name).field("createdDate");
         assertTrue(created.matches("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z"), created);
@@ -76,7 +76,7 @@ class LifecycleTest extends StorageMatrix {
     }
 
     @Test
-    void a_token_is_stored_as_published_to_the_byte() {
+    void a_token_is_stored_exactly_in_the_documented_format() {
         String name = TestApp.newName();
         String token = app.newToken(name);
         boolean plain = storage.equals("plain");
@@ -95,7 +95,7 @@ class LifecycleTest extends StorageMatrix {
     }
 
     @Test
-    void a_token_that_another_program_wrote_is_as_good() {
+    void a_token_that_another_program_stored_is_valid() {
         String name = TestApp.newName();
         app.register(name);
         String token = app.foreignToken(name);
@@ -105,7 +105,7 @@ class LifecycleTest extends StorageMatrix {
     }
 
     @Test
-    void a_user_that_another_program_wrote_can_log_in() {
+    void a_user_that_another_program_stored_can_log_in() {
         String name = TestApp.newName();
         app.register(name);
         String other = TestApp.newName();
@@ -117,7 +117,7 @@ class LifecycleTest extends StorageMatrix {
     }
 
     @Test
-    void a_user_record_without_a_hash_that_can_be_run_lets_nobody_in() {
+    void a_user_record_without_a_usable_hash_allows_no_login() {
         String name = TestApp.newName();
         app.redis()
                 .set(
@@ -128,16 +128,16 @@ class LifecycleTest extends StorageMatrix {
     }
 
     @Test
-    void an_expired_token_is_refused_like_an_unknown_one() throws Exception {
-        try (var brief = TestApp.start("TOKEN_STORAGE", storage, "TOKEN_TTL", "1")) {
-            String token = brief.newToken();
+    void expired_and_unknown_tokens_get_the_same_response() throws Exception {
+        try (var shortLived = TestApp.start("TOKEN_STORAGE", storage, "TOKEN_TTL", "1")) {
+            String token = shortLived.newToken();
             var deadline = Instant.now().plusSeconds(10);
-            while (brief.redis().exists(brief.key(token)) == 1) {
+            while (shortLived.redis().exists(shortLived.key(token)) == 1) {
                 assertTrue(Instant.now().isBefore(deadline), "the token's key did not expire");
                 Thread.onSpinWait();
             }
-            var expired = brief.get("/api/auth/me", token);
-            var unknown = brief.get("/api/auth/me", brief.unknownToken());
+            var expired = shortLived.get("/api/auth/me", token);
+            var unknown = shortLived.get("/api/auth/me", shortLived.unknownToken());
             assertEquals(401, expired.status());
             assertEquals(unknown.text(), expired.text());
             assertEquals(unknown.header("WWW-Authenticate"), expired.header("WWW-Authenticate"));
@@ -145,7 +145,7 @@ class LifecycleTest extends StorageMatrix {
     }
 
     @Test
-    void upper_and_lower_case_are_one_user() {
+    void usernames_are_case_insensitive() {
         String name = TestApp.newName();
         assertEquals(name, app.register(name.toUpperCase(Locale.ROOT)).field("username"));
         assertEquals(409, app.register(name).status());
@@ -154,7 +154,7 @@ class LifecycleTest extends StorageMatrix {
     }
 
     @Test
-    void a_taken_name_keeps_its_password() {
+    void registering_a_taken_username_does_not_change_its_password() {
         String name = TestApp.newName();
         app.register(name);
         var again = app.send("POST", "/api/auth/register", TestApp.credentials(name, "another password"));
@@ -172,58 +172,58 @@ class LifecycleTest extends StorageMatrix {
                 "Correct horse battery",
                 " correct horse battery"
             })
-    void a_wrong_password_is_told_in_the_words_of_an_unknown_name(String password) {
+    void wrong_password_and_unknown_username_get_the_same_response(String password) {
         String name = TestApp.newName();
         app.register(name);
         var wrong = app.login(name, password);
         assertEquals(401, wrong.status());
         assertEquals("Bearer realm=\"latchkey\"", wrong.header("WWW-Authenticate"));
         for (String unknown : List.of(TestApp.newName(), "", "no name at all", "x".repeat(2000))) {
-            var answer = app.login(unknown, password);
-            assertEquals(wrong.status(), answer.status());
-            assertEquals(wrong.text(), answer.text());
-            assertEquals(wrong.header("WWW-Authenticate"), answer.header("WWW-Authenticate"));
+            var response = app.login(unknown, password);
+            assertEquals(wrong.status(), response.status());
+            assertEquals(wrong.text(), response.text());
+            assertEquals(wrong.header("WWW-Authenticate"), response.header("WWW-Authenticate"));
         }
         assertEquals(List.of(), app.liveKeys(name));
     }
 
     @Test
-    void all_faults_of_a_registration_come_in_one_answer() {
-        var answer = app.send(
+    void all_errors_of_a_registration_are_reported_in_one_response() {
+        var response = app.send(
                 "POST", "/api/auth/register", "{\"username\":\"!\",\"password\":\"short\",\"role\":\"admin\"}");
-        assertEquals(400, answer.status());
+        assertEquals(400, response.status());
         assertEquals(
                 List.of("username", "password", "role"),
-                answer.json().get("errors").findValuesAsString("field"));
+                response.json().get("errors").findValuesAsString("field"));
     }
 
     @Test
-    void all_faults_of_one_password_come_in_one_answer() throws Exception {
+    void all_errors_of_one_password_are_reported_in_one_response() throws Exception {
         try (var strict = TestApp.start("PASSWORD_MIN_LENGTH", "20")) {
-            var answer = strict.send(
+            var response = strict.send(
                     "POST",
                     "/api/auth/register",
                     TestApp.credentials("Superman", "superman").replace("{", "{\"x\":1,"));
-            assertEquals(400, answer.status());
-            var details = answer.json().get("errors").findValuesAsString("detail");
-            assertEquals(2, details.size(), answer.text());
+            assertEquals(400, response.status());
+            var details = response.json().get("errors").findValuesAsString("detail");
+            assertEquals(2, details.size(), response.text());
             assertTrue(
                     details.contains("must have 20–128 characters, must not be the username,"
                             + " must not be one of the most common passwords"),
-                    answer.text());
+                    response.text());
         }
     }
 
     @Test
-    void a_password_that_is_the_username_is_refused() {
+    void a_password_equal_to_the_username_is_rejected() {
         String name = TestApp.newName();
-        var answer = app.send("POST", "/api/auth/register", TestApp.credentials(name, name.toUpperCase(Locale.ROOT)));
-        assertEquals(400, answer.status());
+        var response = app.send("POST", "/api/auth/register", TestApp.credentials(name, name.toUpperCase(Locale.ROOT)));
+        assertEquals(400, response.status());
         assertEquals(0, app.redis().exists("users:" + name));
     }
 
     @Test
-    void a_password_is_neither_trimmed_nor_cut() {
+    void a_password_is_neither_trimmed_nor_truncated() {
         String name = TestApp.newName();
         String password = " " + "p".repeat(126) + " ";
         assertEquals(
@@ -236,14 +236,14 @@ class LifecycleTest extends StorageMatrix {
     }
 
     @Test
-    void composed_and_decomposed_letters_are_one_password() {
+    void composed_and_decomposed_characters_are_the_same_password() {
         String name = TestApp.newName();
         app.send("POST", "/api/auth/register", TestApp.credentials(name, "caf\u00e9 au lait"));
         assertEquals(200, app.login(name, "cafe\u0301 au lait").status());
     }
 
     @Test
-    void a_deleted_user_has_no_me() {
+    void the_token_of_a_deleted_user_gets_a_401_from_me() {
         String name = TestApp.newName();
         String token = app.newToken(name);
         app.redis().del("users:" + name);
@@ -252,25 +252,25 @@ class LifecycleTest extends StorageMatrix {
     }
 
     @Test
-    void verify_costs_one_get_and_a_malformed_token_none() throws Exception {
+    void verify_sends_one_get_and_no_command_for_a_malformed_token() throws Exception {
         try (var redis = EmbeddedRedis.start();
-                var own = TestApp.startOn(redis.url(), "TOKEN_STORAGE", storage)) {
-            String token = own.newToken();
-            String before = own.redis().info("commandstats");
-            own.get("/api/auth/verify", token);
-            own.get("/api/auth/verify", "not-a-token");
-            own.get("/api/auth/verify", token + "x");
-            own.send("POST", "/api/auth/verify", token, "{\"any\":\"body\"}");
-            String after = own.redis().info("commandstats");
+                var dedicated = TestApp.startOn(redis.url(), "TOKEN_STORAGE", storage)) {
+            String token = dedicated.newToken();
+            String before = dedicated.redis().info("commandstats");
+            dedicated.get("/api/auth/verify", token);
+            dedicated.get("/api/auth/verify", "not-a-token");
+            dedicated.get("/api/auth/verify", token + "x");
+            dedicated.send("POST", "/api/auth/verify", token, "{\"any\":\"body\"}");
+            String after = dedicated.redis().info("commandstats");
             assertEquals(calls(before, "get") + 2, calls(after, "get"));
-            assertEquals(total(before) + 3, total(after), "two GET and the first INFO");
+            assertEquals(total(before) + 3, total(after), "expected two GET commands and the first INFO");
         }
     }
 
     @Test
-    void a_login_costs_six_commands_and_two_more_where_it_ends_the_oldest_session() throws Exception {
+    void a_login_sends_six_commands_and_two_more_if_it_evicts_the_oldest_session() throws Exception {
         try (var redis = EmbeddedRedis.start();
-                var own = TestApp.startOn(
+                var dedicated = TestApp.startOn(
                         redis.url(),
                         "TOKEN_STORAGE",
                         storage,
@@ -279,22 +279,22 @@ class LifecycleTest extends StorageMatrix {
                         "MAX_SESSIONS_PER_USER",
                         "2")) {
             String name = TestApp.newName();
-            own.newToken(name);
-            // the rate limit, the user, the token, the index, the user again, the rate limit reset by a script that
-            // sends HDEL
+            dedicated.newToken(name);
+            // In this order: acquire the rate limit, read the user, write the token, write the index, read the user
+            // again, and reset the rate limit with a script that calls HDEL.
             Map<String, Long> ordinary = Map.of("eval", 3L, "get", 2L, "set", 1L, "hdel", 1L);
-            assertEquals(ordinary, sentByLogin(own, name));
+            assertEquals(ordinary, commandsOfLogin(dedicated, name));
             Map<String, Long> evicting = Map.of("eval", 3L, "get", 2L, "set", 1L, "hdel", 2L, "del", 1L);
-            assertEquals(evicting, sentByLogin(own, name));
-            assertEquals(evicting, sentByLogin(own, name));
+            assertEquals(evicting, commandsOfLogin(dedicated, name));
+            assertEquals(evicting, commandsOfLogin(dedicated, name));
         }
     }
 
-    /** Command to number; without what the scripts call, which Redis counts as well. */
-    private static Map<String, Long> sentByLogin(TestApp own, String name) {
-        own.redis().configResetstat();
-        assertEquals(200, own.login(name, TestApp.PASSWORD).status());
-        String after = own.redis().info("commandstats");
+    /** Returns the number of calls per command, without the commands that scripts call, which Redis counts as well. */
+    private static Map<String, Long> commandsOfLogin(TestApp dedicated, String name) {
+        dedicated.redis().configResetstat();
+        assertEquals(200, dedicated.login(name, TestApp.PASSWORD).status());
+        String after = dedicated.redis().info("commandstats");
         Map<String, Long> sent = new TreeMap<>();
         Matcher command = Pattern.compile("cmdstat_([^:]+):calls=(\\d+)").matcher(after);
         while (command.find()) {
@@ -320,7 +320,7 @@ class LifecycleTest extends StorageMatrix {
     }
 
     @Test
-    void no_answer_about_a_user_has_the_hash() {
+    void no_response_about_a_user_contains_the_password_hash() {
         String name = TestApp.newName();
         var registered = app.register(name);
         String token = app.login(name, TestApp.PASSWORD).field("token");

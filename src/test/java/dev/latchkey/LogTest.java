@@ -24,12 +24,12 @@ import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** What the process logs, in both formats, and what it never logs. */
+/** Tests what the process logs in both formats, and what it never logs. */
 class LogTest {
     private static final JsonMapper JSON = new JsonMapper();
     private static final String REDIS_PASSWORD = "redis-s3cret";
-    private static final String NEXT = "a new and better one";
-    private static final String WRONG = "not the right one";
+    private static final String NEW_PASSWORD = "a new and better one";
+    private static final String WRONG_PASSWORD = "not the right one";
     private static final String QUOTED = "\"([^\"\\\\]|\\\\.)*\"";
     private static final String LINE =
             "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z (INFO|WARNING|ERROR) [\\w.]+ [ -~]+|  [ -~]+";
@@ -70,17 +70,18 @@ class LogTest {
                 "203.0.113.7");
     }
 
-    private static String passwords(String current, String next) {
+    private static String passwordChange(String current, String next) {
         return "{\"currentPassword\":\"" + current + "\",\"newPassword\":\"" + next + "\"}";
     }
 
-    /** The life of a user, each request with an id of its own. All secrets that came up. */
-    private static Set<String> live(TestClient app) {
+    /** Sends requests that cause every audit event, each with its own request id. Returns all secrets that occurred. */
+    private static Set<String> causeAllEvents(TestClient app) {
         String path = "/api/auth/";
         String credentials = TestClient.credentials("Alice", TestClient.PASSWORD);
-        Set<String> secrets = new HashSet<>(Set.of(TestClient.PASSWORD, WRONG, NEXT, REDIS_PASSWORD, "pbkdf2"));
+        Set<String> secrets =
+                new HashSet<>(Set.of(TestClient.PASSWORD, WRONG_PASSWORD, NEW_PASSWORD, REDIS_PASSWORD, "pbkdf2"));
         send(app, "r1", "POST", path + "register", "x", credentials);
-        send(app, "r2", "POST", path + "login", "x", TestClient.credentials("ALICE", WRONG));
+        send(app, "r2", "POST", path + "login", "x", TestClient.credentials("ALICE", WRONG_PASSWORD));
         List<String> tokens = new ArrayList<>();
         for (String id : List.of("r3", "r4", "r5", "r6")) {
             tokens.add(send(app, id, "POST", path + "login", "x", credentials).field("token"));
@@ -101,17 +102,18 @@ class LogTest {
                         .status());
         assertEquals(
                 204, send(app, "r9", "POST", path + "logout", refreshed, "").status());
-        send(app, "r10", "PUT", path + "password", tokens.get(2), passwords(WRONG, NEXT));
-        String last = send(app, "r11", "PUT", path + "password", tokens.get(2), passwords(TestClient.PASSWORD, NEXT))
+        send(app, "r10", "PUT", path + "password", tokens.get(2), passwordChange(WRONG_PASSWORD, NEW_PASSWORD));
+        String change = passwordChange(TestClient.PASSWORD, NEW_PASSWORD);
+        String last = send(app, "r11", "PUT", path + "password", tokens.get(2), change)
                 .field("token");
         secrets.add(last);
         send(app, "r12", "GET", path + "me?access_token=" + last, last, "");
         assertEquals(
                 204,
-                send(app, "r13", "DELETE", path + "account", last, "{\"password\":\"" + NEXT + "\"}")
+                send(app, "r13", "DELETE", path + "account", last, "{\"password\":\"" + NEW_PASSWORD + "\"}")
                         .status());
         for (int i = 0; i < 11; i++) {
-            send(app, "t" + i, "POST", path + "login", "x", TestClient.credentials("bob", WRONG));
+            send(app, "t" + i, "POST", path + "login", "x", TestClient.credentials("bob", WRONG_PASSWORD));
         }
         secrets.remove("");
         return secrets;
@@ -137,7 +139,7 @@ class LogTest {
 
     @ParameterizedTest
     @CsvSource({"plain,info", "hashed,trace"})
-    void each_event_is_one_line_and_no_line_has_a_secret(String storage, String level) throws Exception {
+    void each_audit_event_is_one_line_and_no_line_contains_a_secret(String storage, String level) throws Exception {
         for (String format : List.of("text", "json")) {
             commands.flushall();
             List<String> lines;
@@ -154,7 +156,7 @@ class LogTest {
                     "1",
                     "MAX_SESSIONS_PER_USER",
                     "3")) {
-                secrets = live(service);
+                secrets = causeAllEvents(service);
                 lines = service.stop();
             }
             for (String line : lines) {
@@ -188,35 +190,35 @@ class LogTest {
                 .replace(" \"\"S", "");
     }
 
-    /** Whatever a client sends, where the service reads it: no line of its own, nothing that drives a terminal. */
+    /** Sends line breaks and terminal control characters in every part of a request that the service reads. */
     @ParameterizedTest
     @ValueSource(strings = {"text", "json"})
-    void nothing_that_a_client_sends_forges_a_line(String format) throws Exception {
+    void client_input_cannot_inject_log_lines(String format) throws Exception {
         String forged = "2026-03-19T12:00:00.000Z INFO latchkey.audit login succeeded username=root";
         List<String> lines;
         try (var service = ServiceProcess.start(url, "LOG_FORMAT", format, "TRUSTED_PROXY_HOPS", "1")) {
             var raw = new RawClient(service.port());
             for (String c :
                     List.of("\r", "\n", "\u0000", "\u001b[2K", "\u0085", "\u0008", "\t", "\u009b", "\u00ad", " ")) {
-                String bad = "x" + c + forged;
+                String injected = "x" + c + forged;
                 for (String head : List.of(
-                        "G" + bad + "T / HTTP/1.1",
+                        "G" + injected + "T / HTTP/1.1",
                         "G\u00a0status=200\" / HTTP/1.1",
-                        "GET /" + bad + " HTTP/1.1",
-                        "GET / HTTP/1.1\r\nHost: x\r\nX-Request-Id: " + bad,
-                        "GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: " + bad + "\r\nX-Forwarded-For: " + bad,
-                        "GET /api/auth/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + bad)) {
+                        "GET /" + injected + " HTTP/1.1",
+                        "GET / HTTP/1.1\r\nHost: x\r\nX-Request-Id: " + injected,
+                        "GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: " + injected + "\r\nX-Forwarded-For: " + injected,
+                        "GET /api/auth/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + injected)) {
                     raw.exchange(head + "\r\nHost: x\r\n\r\n");
                 }
                 for (String part : List.of(c, "\u2028", "\u202e", "\u200b")) {
                     String name = "root" + part + forged;
-                    service.login(name, WRONG);
-                    service.send("POST", "/api/auth/register", TestClient.credentials(name, WRONG));
+                    service.login(name, WRONG_PASSWORD);
+                    service.send("POST", "/api/auth/register", TestClient.credentials(name, WRONG_PASSWORD));
                 }
             }
             lines = service.stop();
         }
-        assertTrue(lines.size() > 50, "logged: " + lines.size());
+        assertTrue(lines.size() > 50, "the log has only " + lines.size() + " lines");
         for (String line : lines) {
             if (format.equals("json")) {
                 assertTrue(JSON.readTree(line).isObject(), line);
@@ -229,13 +231,13 @@ class LogTest {
         }
         assertTrue(
                 lines.stream().noneMatch(line -> line.contains("root") && line.contains("latchkey.audit")),
-                "what is no username may be a password");
+                "an invalid username may be a password and must not be logged");
     }
 
-    /** A request must not cost kilobytes of log. */
+    /** A single request must not add kilobytes to the log. */
     @ParameterizedTest
     @ValueSource(strings = {"text", "json"})
-    void a_long_path_is_cut(String format) throws Exception {
+    void a_long_path_is_truncated_in_the_log(String format) throws Exception {
         List<String> lines;
         try (var service = ServiceProcess.start(url, "LOG_FORMAT", format)) {
             new RawClient(service.port()).exchange("GET /" + "x".repeat(16_000) + " HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -248,21 +250,22 @@ class LogTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"text", "json"})
-    void what_is_unexpected_is_logged_with_its_stack_trace_and_the_request_id_it_was_answered_with(String format)
+    void an_unexpected_error_is_logged_with_its_stack_trace_and_the_request_id_of_the_response(String format)
             throws Exception {
         List<String> lines;
         try (var service = ServiceProcess.start(url, "LOG_FORMAT", format)) {
             commands.set("users:alice", "{\"passwordHash\":\"pbkdf2-secret\n2026 INFO forged\"");
-            var answer = service.login("alice", WRONG);
-            assertEquals(500, answer.status());
-            assertFalse(answer.text().contains("Exception") || answer.text().contains("latchkey."), answer.text());
-            assertTrue(answer.text().contains(answer.header("X-Request-Id")));
+            var response = service.login("alice", WRONG_PASSWORD);
+            assertEquals(500, response.status());
+            assertFalse(
+                    response.text().contains("Exception") || response.text().contains("latchkey."), response.text());
+            assertTrue(response.text().contains(response.header("X-Request-Id")));
             lines = service.stop();
             int i = 0;
             while (!lines.get(i).contains("ERROR")) {
                 i++;
             }
-            assertTrue(lines.get(i).contains(answer.header("X-Request-Id")), lines.get(i));
+            assertTrue(lines.get(i).contains(response.header("X-Request-Id")), lines.get(i));
             if (format.equals("json")) {
                 String trace = JSON.readTree(lines.get(i)).get("stackTrace").asString();
                 assertTrue(trace.contains("IllegalStateException") && trace.contains("AuthHandlers"), trace);
@@ -278,14 +281,14 @@ class LogTest {
     }
 
     @Test
-    void many_failed_logins_of_one_name_are_a_warning_once() throws Exception {
+    void many_failed_logins_of_a_username_are_logged_as_one_warning() throws Exception {
         List<String> lines;
         try (var service = ServiceProcess.start(url, "LOG_LEVEL", "warning", "TRUSTED_PROXY_HOPS", "1")) {
-            service.login("alice", WRONG);
+            service.login("alice", WRONG_PASSWORD);
             String counter = commands.keys("throttle:name:*").getFirst();
             commands.hset(counter, "all", "98");
             for (int i = 0; i < 4; i++) {
-                service.login("ALICE", WRONG);
+                service.login("ALICE", WRONG_PASSWORD);
             }
             lines = service.stop();
         }

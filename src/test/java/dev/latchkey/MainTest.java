@@ -15,10 +15,10 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
-/** The process from outside: its exit codes, what it prints, how it stops. */
+/** Tests the process from outside: its exit codes, its output and how it stops. */
 class MainTest {
     private static String output(Process process, int exitCode) throws Exception {
-        // a process that goes on would never end its output
+        // If the process kept running, reading its output would never end.
         var _ = process.onExit().orTimeout(30, TimeUnit.SECONDS).whenComplete((_, _) -> process.destroyForcibly());
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertEquals(exitCode, process.waitFor(), output);
@@ -26,7 +26,7 @@ class MainTest {
     }
 
     @Test
-    void a_bad_configuration_is_reported_whole_and_ends_with_2() throws Exception {
+    void an_invalid_configuration_reports_all_errors_and_exits_with_2() throws Exception {
         String output = output(
                 ServiceProcess.java(List.of(), "PORT", "x", "TOKEN_TTL", "-1", "REDIS_URL", "redis://:s3cr/et@h"), 2);
         assertEquals(3, output.lines().count(), output);
@@ -35,14 +35,14 @@ class MainTest {
     }
 
     @Test
-    void a_health_check_reports_a_bad_port_and_ends_with_2() throws Exception {
+    void a_health_check_reports_an_invalid_port_and_exits_with_2() throws Exception {
         String output = output(ServiceProcess.java(List.of("--health"), "PORT", "80 80"), 2);
         assertEquals("latchkey: PORT must be a whole number from 0 to 65535, not '80 80'", output.strip());
     }
 
-    /** Otherwise the process would go on without the thread, or end with 0, which means a clean stop. */
+    /** Otherwise the process would keep running without the thread, or exit with 0, which means a normal stop. */
     @Test
-    void an_uncaught_error_on_a_platform_thread_ends_the_process_with_1() throws Exception {
+    void after_an_uncaught_error_on_a_platform_thread_the_process_exits_with_1() throws Exception {
         try (var redis = EmbeddedRedis.start()) {
             var command = List.of(
                     Path.of(System.getProperty("java.home"), "bin", "java").toString(),
@@ -57,7 +57,7 @@ class MainTest {
         }
     }
 
-    /** The service, and a platform thread that ends as the JDK's dispatcher does if the heap is full. */
+    /** Runs the service and a platform thread that fails as the JDK's dispatcher thread does if the heap is full. */
     static final class UncaughtMain {
         public static void main(String[] arguments) {
             Main.main(new String[0]);
@@ -68,7 +68,7 @@ class MainTest {
     }
 
     @Test
-    void a_port_that_is_taken_is_one_clear_line_and_ends_with_1() throws Exception {
+    void a_port_in_use_is_reported_in_one_line_and_the_process_exits_with_1() throws Exception {
         try (var taken = new ServerSocket(0);
                 var redis = EmbeddedRedis.start()) {
             String port = Integer.toString(taken.getLocalPort());
@@ -81,7 +81,7 @@ class MainTest {
     }
 
     @Test
-    void a_signal_stops_it_in_order_and_its_log_has_no_secret() throws Exception {
+    void a_signal_stops_the_process_normally_and_its_log_contains_no_secret() throws Exception {
         try (var redis = EmbeddedRedis.start()) {
             int port = EmbeddedRedis.freePort();
             String number = Integer.toString(port);
@@ -104,7 +104,7 @@ class MainTest {
                     0,
                     ServiceProcess.java(List.of("--health"), "PORT", " " + number + " ")
                             .waitFor(),
-                    "as it is read there");
+                    "the health check must trim PORT as the service does");
 
             var raw = new RawClient(port);
             String token = "d6ad7dae-c147-4513-a58b-2a2516cff3b7";
@@ -112,7 +112,7 @@ class MainTest {
                     "G\u001b[31mT /api/auth/me?token=" + token + " HTTP/1.1\r\nHost: x\r\nX-Request-Id: id-1\r\n\r\n");
             raw.exchange("GET /api/auth/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token
                     + "\r\nX-Request-Id: id-2\r\n\r\n");
-            process.toHandle().destroy(); // the process's own destroy() would close the stream
+            process.toHandle().destroy(); // Process.destroy() would close the output stream
             String log = String.join("\n", reader.lines().toList());
             assertTrue(process.waitFor(30, TimeUnit.SECONDS));
             assertTrue(
