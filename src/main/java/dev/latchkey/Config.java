@@ -1,5 +1,11 @@
 package dev.latchkey;
 
+import static java.lang.System.Logger.Level.DEBUG;
+import static java.lang.System.Logger.Level.ERROR;
+import static java.lang.System.Logger.Level.INFO;
+import static java.lang.System.Logger.Level.TRACE;
+import static java.lang.System.Logger.Level.WARNING;
+
 import dev.latchkey.logging.Logs;
 import dev.latchkey.redis.Redis;
 import dev.latchkey.tokens.TokenFormat;
@@ -31,13 +37,6 @@ public record Config(
         System.Logger.Level logLevel,
         Duration shutdownGrace,
         Duration shutdownLameDuck) {
-    private static final List<System.Logger.Level> LEVELS = List.of(
-            System.Logger.Level.INFO,
-            System.Logger.Level.TRACE,
-            System.Logger.Level.DEBUG,
-            System.Logger.Level.WARNING,
-            System.Logger.Level.ERROR);
-
     /** The configuration is not valid. The message has one line per error, and quotes no value that may be a secret. */
     public static final class Invalid extends Exception {
         private static final long serialVersionUID = 1;
@@ -49,7 +48,7 @@ public record Config(
 
     /** @throws Invalid with all errors */
     public static Config from(Map<String, String> environment) throws Invalid {
-        var reader = new Reader(environment);
+        var reader = new Reader(environment, new ArrayList<>());
         var config = new Config(
                 reader.text("HOST", "0.0.0.0"),
                 reader.port(),
@@ -67,21 +66,19 @@ public record Config(
                 reader.number("MAX_TODOS_PER_USER", 1000, 1, 100_000),
                 reader.number("MAX_TODO_BYTES_PER_USER", 262_144, 4_096, 104_857_600),
                 reader.choice("LOG_FORMAT", List.of(Logs.Format.values())),
-                reader.choice("LOG_LEVEL", LEVELS),
+                reader.choice("LOG_LEVEL", List.of(INFO, TRACE, DEBUG, WARNING, ERROR)),
                 Duration.ofSeconds(reader.number("SHUTDOWN_GRACE_SECONDS", 20, 1, 3600)),
                 Duration.ofSeconds(reader.number("SHUTDOWN_LAME_DUCK_SECONDS", 0, 0, 3600)));
         if (config.shutdownLameDuck.compareTo(config.shutdownGrace) >= 0) {
             reader.errors.add("SHUTDOWN_LAME_DUCK_SECONDS must be less than SHUTDOWN_GRACE_SECONDS, which includes it");
         }
-        if (!reader.errors.isEmpty()) {
-            throw new Invalid(reader.errors);
-        }
+        reader.throwIfInvalid();
         return config;
     }
 
     /** Returns {@code PORT} as configured, valid or not. */
     static String port(Map<String, String> environment) {
-        return text(environment, "PORT", "8080");
+        return new Reader(environment, new ArrayList<>()).text("PORT", "8080");
     }
 
     /**
@@ -90,17 +87,10 @@ public record Config(
      * @throws Invalid if it is not a port
      */
     static int checkedPort(Map<String, String> environment) throws Invalid {
-        var reader = new Reader(environment);
+        var reader = new Reader(environment, new ArrayList<>());
         int port = reader.port();
-        if (!reader.errors.isEmpty()) {
-            throw new Invalid(reader.errors);
-        }
+        reader.throwIfInvalid();
         return port;
-    }
-
-    private static String text(Map<String, String> environment, String name, String defaultValue) {
-        String value = environment.getOrDefault(name, "").strip();
-        return value.isEmpty() ? defaultValue : value;
     }
 
     /** Returns the address, without the URL of Redis, which may contain a password. */
@@ -109,16 +99,16 @@ public record Config(
         return "Config[" + host + ":" + port + "]";
     }
 
-    private static final class Reader {
-        private final Map<String, String> environment;
-        private final List<String> errors = new ArrayList<>();
-
-        Reader(Map<String, String> environment) {
-            this.environment = environment;
+    private record Reader(Map<String, String> environment, List<String> errors) {
+        void throwIfInvalid() throws Invalid {
+            if (!errors.isEmpty()) {
+                throw new Invalid(errors);
+            }
         }
 
         String text(String name, String defaultValue) {
-            return Config.text(environment, name, defaultValue);
+            String value = environment.getOrDefault(name, "").strip();
+            return value.isEmpty() ? defaultValue : value;
         }
 
         int port() {

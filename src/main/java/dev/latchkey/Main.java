@@ -67,10 +67,8 @@ public final class Main {
         } catch (Config.Invalid e) {
             return fail(BAD_CONFIGURATION, e.getMessage());
         } catch (BindException e) {
-            return fail(
-                    FAILED,
-                    "cannot listen on port " + Config.port(environment) + ": " + e.getMessage()
-                            + ". Set PORT or HOST.");
+            String cause = "cannot listen on port " + Config.port(environment) + ": " + e.getMessage();
+            return fail(FAILED, cause + ". Set PORT or HOST.");
         } catch (IOException e) {
             return fail(FAILED, String.valueOf(e));
         }

@@ -12,6 +12,8 @@ import java.time.format.DateTimeFormatter;
 import java.time.format.DateTimeFormatterBuilder;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import java.util.logging.Handler;
 import java.util.logging.Level;
 import java.util.logging.LogManager;
@@ -73,7 +75,9 @@ public final class Logs extends Handler {
         }
         var logs = new Logs();
         root.addHandler(logs);
-        Thread.ofPlatform().daemon().name("log-flush").start(logs::flushForever);
+        var _ = Executors.newSingleThreadScheduledExecutor(
+                        Thread.ofPlatform().daemon().name("log-flush").factory())
+                .scheduleWithFixedDelay(logs::flush, FLUSH_MILLIS, FLUSH_MILLIS, TimeUnit.MILLISECONDS);
         return logs;
     }
 
@@ -175,17 +179,6 @@ public final class Logs extends Handler {
                 .lines()
                 .map(line -> "\n  " + safe(line.replace("\t", "  ")))
                 .collect(Collectors.joining());
-    }
-
-    private void flushForever() {
-        try {
-            while (true) {
-                Thread.sleep(FLUSH_MILLIS);
-                flush();
-            }
-        } catch (InterruptedException _) {
-            flush();
-        }
     }
 
     @Override
