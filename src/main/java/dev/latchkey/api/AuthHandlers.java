@@ -64,8 +64,8 @@ public record AuthHandlers(
         fields.throwIfInvalid();
         String name = Username.canonical(username.get());
         try {
-            IssuedToken issued = rateLimited(
-                    request, name, username.get(), () -> accounts.login(name, password.get(), request.client()));
+            Supplier<IssuedToken> login = () -> accounts.login(name, password.get(), request.client());
+            IssuedToken issued = rateLimited(request, name, username.get(), login);
             Audit.log("login succeeded", request, name, issued.session().id());
             Audit.sessionsRevoked(request, name, issued.endedSessionIds());
             return Response.json(200, new LoginBody(issued.token(), name));
@@ -91,7 +91,7 @@ public record AuthHandlers(
         if (tokens.revoke(caller.username(), caller.token())) {
             Audit.log("logged out", request, caller.username(), sessionId);
         }
-        return Response.noContent();
+        return Response.NO_CONTENT;
     }
 
     Response me(Request request, Caller caller) {
@@ -104,7 +104,7 @@ public record AuthHandlers(
 
     /** For reverse proxies: the status code is the result, and the header tells the upstream the username. */
     Response verify(Request request, Caller caller) {
-        return Response.noContent().withHeader("X-Auth-User", caller.username());
+        return Response.NO_CONTENT.withHeader("X-Auth-User", caller.username());
     }
 
     Response listSessions(Request request, Caller caller) {
@@ -129,14 +129,14 @@ public record AuthHandlers(
             throw new Problem(404, "You have no such session."); // the same for another user's session
         }
         Audit.sessionsRevoked(request, caller.username(), ended);
-        return Response.noContent();
+        return Response.NO_CONTENT;
     }
 
     Response endAllSessions(Request request, Caller caller) {
         Set<String> ended = tokens.revokeOthers(caller);
         ended.addAll(tokens.revokeOwn(caller, null));
         Audit.sessionsRevoked(request, caller.username(), ended);
-        return Response.noContent();
+        return Response.NO_CONTENT;
     }
 
     Response changePassword(Request request, Caller caller) throws IOException {
@@ -146,11 +146,9 @@ public record AuthHandlers(
         fields.throwIfInvalid();
         String name = caller.username();
         try {
-            IssuedToken issued = rateLimited(
-                    request,
-                    name,
-                    name,
-                    () -> accounts.changePassword(caller, current.get(), next.get(), request.client()));
+            Supplier<IssuedToken> change =
+                    () -> accounts.changePassword(caller, current.get(), next.get(), request.client());
+            IssuedToken issued = rateLimited(request, name, name, change);
             Audit.log("password changed", request, name, issued.session().id());
             Audit.sessionsRevoked(request, name, issued.endedSessionIds());
             return Response.json(200, new TokenBody(issued.token()));
@@ -171,7 +169,7 @@ public record AuthHandlers(
             Set<String> ended = rateLimited(request, name, name, () -> accounts.delete(caller, password.get()));
             Audit.log("account deleted", request, name, sessionId);
             Audit.sessionsRevoked(request, name, ended);
-            return Response.noContent();
+            return Response.NO_CONTENT;
         } catch (WrongPasswordException _) {
             throw wrongPassword(request, caller);
         }

@@ -7,7 +7,6 @@ import dev.latchkey.redis.RedisUnavailableException;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The routes {@code /health/…}. The process is live if it responds at all. It is ready if Redis replies and the
@@ -20,8 +19,8 @@ public final class HealthHandlers {
 
     private final Redis redis;
     private volatile boolean draining;
-    private @Nullable Response lastResponse;
-    private long lastCheckNanos;
+    private Response lastResponse = UP;
+    private long nextCheckNanos = System.nanoTime();
 
     public HealthHandlers(Redis redis) {
         this.redis = redis;
@@ -42,13 +41,11 @@ public final class HealthHandlers {
 
     // Sends at most one PING per 500 ms, whatever the number of probes.
     private synchronized Response redisStatus() {
-        Response response = lastResponse;
-        if (response == null || System.nanoTime() - lastCheckNanos > FRESH_NANOS) {
-            response = ping();
-            lastResponse = response;
-            lastCheckNanos = System.nanoTime();
+        if (System.nanoTime() - nextCheckNanos >= 0) {
+            lastResponse = ping();
+            nextCheckNanos = System.nanoTime() + FRESH_NANOS;
         }
-        return response;
+        return lastResponse;
     }
 
     private Response ping() {
@@ -56,13 +53,12 @@ public final class HealthHandlers {
             redis.ping();
             return UP;
         } catch (RedisUnavailableException e) {
-            return down(
-                    "redis",
-                    switch (e.reason()) {
-                        case TIMEOUT -> "timeout";
-                        case NOT_CONNECTED, DISCONNECTED -> "disconnected";
-                        case ERROR -> "error";
-                    });
+            String reason = switch (e.reason()) {
+                case TIMEOUT -> "timeout";
+                case NOT_CONNECTED, DISCONNECTED -> "disconnected";
+                case ERROR -> "error";
+            };
+            return down("redis", reason);
         }
     }
 

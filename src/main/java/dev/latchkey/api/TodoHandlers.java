@@ -49,16 +49,13 @@ public record TodoHandlers(TodoStore store, TokenStore tokens, Bulkhead lists, T
         Instant now = clock.instant();
         var todo = new Todo(ids.next(), name.get(), status.orElse(Todo.Status.TODO), now, now);
         store.add(caller.username(), todo);
-        undoIfTokenRevoked(caller, todo);
-        return response(201, todo).withHeader("Location", "/api/todos/" + todo.id());
-    }
-
-    // A concurrent request may have deleted the account. The next user with that username must not inherit this todo.
-    private void undoIfTokenRevoked(Caller caller, Todo todo) {
+        // A concurrent request may have deleted the account. The next user with that username must not inherit the
+        // todo.
         if (tokens.usernameFor(caller.token()) == null) {
             store.remove(caller.username(), todo.id());
             throw AuthFilter.invalidToken();
         }
+        return response(201, todo).withHeader("Location", "/api/todos/" + todo.id());
     }
 
     Response get(Request request, Caller caller) {
@@ -87,7 +84,7 @@ public record TodoHandlers(TodoStore store, TokenStore tokens, Bulkhead lists, T
         if (!removed) {
             throw notFound();
         }
-        return Response.noContent();
+        return Response.NO_CONTENT;
     }
 
     private static Response response(int status, Todo todo) {

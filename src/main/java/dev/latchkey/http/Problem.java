@@ -32,12 +32,14 @@ public final class Problem extends RuntimeException {
     private record ErrorsBody(String type, String title, int status, String detail, List<FieldError> errors) {}
 
     public Problem(int status, String detail) {
-        this(detail, Response.json(status, new Body("about:blank", title(status), status, detail)));
+        this(
+                detail,
+                Response.json(status, new Body("about:blank", TITLES.getOrDefault(status, "Error"), status, detail)));
     }
 
     /** Creates a 400 response that lists all errors of a body or query. */
     public Problem(String detail, List<FieldError> errors) {
-        this(detail, Response.json(400, new ErrorsBody("about:blank", title(400), 400, detail, errors)));
+        this(detail, Response.json(400, new ErrorsBody("about:blank", "Bad Request", 400, detail, errors)));
     }
 
     private Problem(String detail, Response response) {
@@ -57,9 +59,5 @@ public final class Problem extends RuntimeException {
 
     Response response() {
         return response.withHeader("Content-Type", "application/problem+json");
-    }
-
-    private static String title(int status) {
-        return TITLES.getOrDefault(status, "Error");
     }
 }

@@ -17,15 +17,12 @@ public final class Request {
 
     private final HttpExchange exchange;
     private final String pathParameter;
-    private final int maxBodyBytes;
-    private final int trustedProxyHops;
-    private @Nullable ClientInfo client;
+    private final HttpSettings settings;
 
-    Request(HttpExchange exchange, String pathParameter, int maxBodyBytes, int trustedProxyHops) {
+    Request(HttpExchange exchange, String pathParameter, HttpSettings settings) {
         this.exchange = exchange;
         this.pathParameter = pathParameter;
-        this.maxBodyBytes = maxBodyBytes;
-        this.trustedProxyHops = trustedProxyHops;
+        this.settings = settings;
     }
 
     /** Returns the request id, which is also in the response and in the logs. */
@@ -35,15 +32,8 @@ public final class Request {
 
     /** Returns the client that sent the request. */
     public ClientInfo client() {
-        ClientInfo known = client;
-        if (known == null) {
-            String userAgent = exchange.getRequestHeaders()
-                    .getOrDefault("User-Agent", List.of(""))
-                    .getFirst();
-            known = ClientInfo.of(ClientAddress.of(exchange, trustedProxyHops), userAgent);
-            client = known;
-        }
-        return known;
+        List<String> userAgents = exchange.getRequestHeaders().getOrDefault("User-Agent", List.of(""));
+        return ClientInfo.of(ClientAddress.of(exchange, settings.trustedProxyHops()), userAgents.getFirst());
     }
 
     /** Returns the value of the path's placeholder, or an empty text if the path has none. */
@@ -56,11 +46,9 @@ public final class Request {
         var fields = new RequestFields("query");
         String query = exchange.getRequestURI().getRawQuery();
         for (String pair : query == null ? new String[0] : query.split("&")) {
-            int equals = pair.indexOf('=');
             if (!pair.isEmpty()) {
-                fields.add(
-                        decode(equals < 0 ? pair : pair.substring(0, equals)),
-                        equals < 0 ? "" : decode(pair.substring(equals + 1)));
+                String[] parts = pair.split("=", 2);
+                fields.add(decode(parts[0]), parts.length == 2 ? decode(parts[1]) : "");
             }
         }
         return fields;
@@ -81,7 +69,7 @@ public final class Request {
             throw new Problem(415, "Send the body with Content-Type: application/json and without Content-Encoding.")
                     .withHeader("Accept", "application/json");
         }
-        return RequestFields.readJson(RequestBody.of(exchange).limitedTo(maxBodyBytes));
+        return RequestFields.readJson(RequestBody.of(exchange).limitedTo(settings.maxBodyBytes()));
     }
 
     /** Reports whether the request has an {@code If-Match} header. */

@@ -82,7 +82,17 @@ final class RequestBody extends InputStream {
 
     @Override
     public int read(byte[] buffer, int offset, int length) throws IOException {
-        int read = readFramed(buffer, offset, length);
+        int read;
+        try {
+            read = in.read(buffer, offset, length);
+        } catch (IOException | IndexOutOfBoundsException e) {
+            if (e instanceof IOException io && !chunked) {
+                throw io;
+            }
+            // The JDK's parser throws the latter for a chunk size near 2^31, and the former for trailer fields.
+            throw new Problem(400, "The chunked encoding is malformed, or has trailer fields, which are not supported.")
+                    .withHeader("Connection", "close");
+        }
         if (read < 0) {
             unread = 0;
             return read;
@@ -93,19 +103,6 @@ final class RequestBody extends InputStream {
             throw tooLarge();
         }
         return read;
-    }
-
-    private int readFramed(byte[] buffer, int offset, int length) throws IOException {
-        try {
-            return in.read(buffer, offset, length);
-        } catch (IOException | IndexOutOfBoundsException e) {
-            if (e instanceof IOException io && !chunked) {
-                throw io;
-            }
-            // The JDK's parser throws the latter for a chunk size near 2^31, and the former for trailer fields.
-            throw new Problem(400, "The chunked encoding is malformed, or has trailer fields, which are not supported.")
-                    .withHeader("Connection", "close");
-        }
     }
 
     private Problem tooLarge() {

@@ -96,11 +96,9 @@ public final class RequestFields {
 
     /** @throws Problem 400 with all errors, including fields that no caller has asked for */
     public void throwIfInvalid() {
-        for (String field : values.keySet()) {
-            if (!known.contains(field)) {
-                addError(field, "is not a recognized field");
-            }
-        }
+        values.keySet().stream()
+                .filter(field -> !known.contains(field))
+                .forEach(field -> addError(field, "is not a recognized field"));
         if (!errors.isEmpty()) {
             throw new Problem(
                     "The " + source + " is not valid.",

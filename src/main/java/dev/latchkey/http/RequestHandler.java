@@ -15,10 +15,8 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.function.Function;
 import java.util.function.IntConsumer;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /** The life of a request: its head, route, caller, handler, response or problem, and access log line. */
 final class RequestHandler implements HttpHandler {
@@ -30,7 +28,7 @@ final class RequestHandler implements HttpHandler {
 
     private final Router router;
     private final Filter authentication;
-    private final Function<Throwable, @Nullable Problem> problems;
+    private final ProblemMapper problems;
     private final ArrivalGate arrivals;
     private final HttpSettings settings;
     // The JDK's own count of requests in flight is wrong after a broken exchange.
@@ -38,11 +36,7 @@ final class RequestHandler implements HttpHandler {
     private volatile boolean draining;
 
     RequestHandler(
-            Router router,
-            Filter authentication,
-            Function<Throwable, @Nullable Problem> problems,
-            ArrivalGate arrivals,
-            HttpSettings settings) {
+            Router router, Filter authentication, ProblemMapper problems, ArrivalGate arrivals, HttpSettings settings) {
         this.router = router;
         this.authentication = authentication;
         this.problems = problems;
@@ -60,7 +54,7 @@ final class RequestHandler implements HttpHandler {
         IntConsumer finish = status -> {
             if (finished.compareAndSet(false, true)) {
                 notInFlight.release();
-                logAccess(exchange, requestId, status, System.nanoTime() - start);
+                logAccess(exchange, requestId, status, (System.nanoTime() - start) / 1000);
             }
         };
         try (var memory = new LargeHead(exchange)) {
@@ -88,23 +82,20 @@ final class RequestHandler implements HttpHandler {
             throw new Problem(404, "Not found.");
         }
         String method = exchange.getRequestMethod();
-        var request = new Request(exchange, match.parameter(), settings.maxBodyBytes(), settings.trustedProxyHops());
+        var request = new Request(exchange, match.parameter(), settings);
         switch (match.resource().route(method)) {
             case Route.Open open -> open.handler().handle(request).send(exchange);
-            case Route.Guarded guarded ->
-                authentication.doFilter(
-                        exchange,
-                        new Filter.Chain(
-                                List.of(),
-                                e -> guarded.handler()
-                                        .handle(request, Route.CALLER.get())
-                                        .send(e)));
+            case Route.Guarded guarded -> {
+                HttpHandler handler = e ->
+                        guarded.handler().handle(request, Route.CALLER.get()).send(e);
+                authentication.doFilter(exchange, new Filter.Chain(List.of(), handler));
+            }
             case null -> {
                 String allow = match.resource().allow();
                 if (!method.equals("OPTIONS")) {
                     throw new Problem(405, "This path supports " + allow + ".").withHeader("Allow", allow);
                 }
-                Response.noContent().withHeader("Allow", allow).send(exchange);
+                Response.NO_CONTENT.withHeader("Allow", allow).send(exchange);
             }
         }
     }
@@ -129,31 +120,21 @@ final class RequestHandler implements HttpHandler {
             LOG.log(ERROR, "failed after the response had started, request " + requestId, e);
             throw new IOException("the response had started");
         }
-        Problem problem = problems.apply(e);
+        Problem problem = problems.problem(e);
         if (problem == null) {
             LOG.log(ERROR, "unexpected error, request " + requestId, e);
-            problem = new Problem(
-                    500, "An unexpected error occurred. Its details are logged with the id " + requestId + ".");
+            String detail = "An unexpected error occurred. Its details are logged with the id " + requestId + ".";
+            problem = new Problem(500, detail);
         }
         problem.response().send(exchange);
     }
 
-    private static void logAccess(HttpExchange exchange, String requestId, int status, long nanos) {
+    private static void logAccess(HttpExchange exchange, String requestId, int status, long micros) {
         // Without the query, which may contain a token (RFC 6750 §5.3).
         String path = exchange.getRequestURI().getRawPath();
         boolean isProbe = path != null && path.startsWith("/health/"); // may come every second
-        Object[] fields = {
-            "method",
-            exchange.getRequestMethod(),
-            "path",
-            path,
-            "status",
-            status,
-            "micros",
-            nanos / 1000,
-            "requestId",
-            requestId
-        };
+        String method = exchange.getRequestMethod();
+        Object[] fields = {"method", method, "path", path, "status", status, "micros", micros, "requestId", requestId};
         ACCESS_LOG.log(isProbe ? DEBUG : INFO, "request", fields);
     }
 

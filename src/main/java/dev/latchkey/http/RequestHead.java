@@ -81,10 +81,8 @@ record RequestHead(
      */
     int size() {
         if (bytes > MAX_BYTES || names > MAX_NAMES) {
-            throw refused(
-                    431,
-                    "The request line and headers are limited to " + MAX_BYTES + " bytes and " + MAX_NAMES
-                            + " header names.");
+            String limits = MAX_BYTES + " bytes and " + MAX_NAMES + " header names.";
+            throw refused(431, "The request line and headers are limited to " + limits);
         }
         return bytes + lines * JDK_BYTES_PER_LINE;
     }

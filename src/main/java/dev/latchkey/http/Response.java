@@ -15,7 +15,7 @@ public final class Response {
     private static final MemoryBudget LARGE_BODIES =
             new MemoryBudget(Runtime.getRuntime().maxMemory() / 4);
 
-    private static final Response NO_CONTENT = new Response(204, Map.of(), EMPTY);
+    public static final Response NO_CONTENT = new Response(204, Map.of(), EMPTY);
 
     private final int status;
     private final Map<String, String> headers;
@@ -29,10 +29,6 @@ public final class Response {
 
     public static Response json(int status, Object body) {
         return new Response(status, Map.of("Content-Type", "application/json"), Json.bytes(body));
-    }
-
-    public static Response noContent() {
-        return NO_CONTENT;
     }
 
     /** Returns a 304 for a GET whose {@code If-None-Match} matches {@code etag} (RFC 9110 §15.4.5). */
@@ -72,9 +68,8 @@ public final class Response {
                 LARGE_BODIES.release(body.length);
             }
         } else {
-            Problem.unavailable("Too many large responses are being sent.")
-                    .response()
-                    .send(exchange);
+            Problem refused = Problem.unavailable("Too many large responses are being sent.");
+            refused.response().send(exchange);
         }
     }
 

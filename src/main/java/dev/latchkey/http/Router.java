@@ -44,7 +44,6 @@ final class Router {
     /** The routes of one path. */
     static final class Resource {
         private final Map<String, Route> routes = new HashMap<>();
-        private String allow = "";
 
         private void add(Route route) {
             if (routes.put(route.method(), route) != null) {
@@ -53,9 +52,6 @@ final class Router {
             if (route.method().equals("GET")) {
                 routes.put("HEAD", route);
             }
-            var methods = new TreeSet<>(routes.keySet());
-            methods.add("OPTIONS");
-            allow = String.join(", ", methods);
         }
 
         /** Returns null if the path does not support the method. */
@@ -67,7 +63,9 @@ final class Router {
 
         /** Returns the methods that the path supports, as in the {@code Allow} header. */
         String allow() {
-            return allow;
+            var methods = new TreeSet<>(routes.keySet());
+            methods.add("OPTIONS");
+            return String.join(", ", methods);
         }
     }
 }

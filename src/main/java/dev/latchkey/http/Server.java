@@ -5,37 +5,20 @@ import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
-import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
 
 /** The JDK's HTTP server with one virtual thread per request, with limits, and with a graceful stop. */
-public final class Server {
+public record Server(HttpServer server, RequestHandler handler, ArrivalGate arrivals) {
     private static final int BACKLOG = 1024; // connections that are not accepted yet
     // If nothing is in flight and the JDK's stop takes longer, its own count of requests is wrong.
     private static final Duration JDK_STOP_TIMEOUT = Duration.ofSeconds(1);
-
-    private final HttpServer server;
-    private final RequestHandler handler;
-    private final ArrivalGate arrivals;
-
-    private Server(HttpServer server, RequestHandler handler, ArrivalGate arrivals) {
-        this.server = server;
-        this.handler = handler;
-        this.arrivals = arrivals;
-    }
 
     /**
      * Starts listening.
      *
      * @param authentication binds {@link Route#CALLER} and calls its chain, or throws a 401 {@link Problem}
-     * @param problems returns the response to an exception, or null if it is unexpected, which is logged and gets a 500
      * @throws IOException if the address is not available
      */
-    public static Server start(
-            HttpSettings settings,
-            List<Route> routes,
-            Filter authentication,
-            Function<Throwable, @Nullable Problem> problems)
+    public static Server start(HttpSettings settings, List<Route> routes, Filter authentication, ProblemMapper problems)
             throws IOException {
         ServerLimits limits = ServerLimits.ofThisProcess(settings.maxBodyBytes());
         limits.apply();

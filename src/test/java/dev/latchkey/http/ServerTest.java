@@ -57,7 +57,7 @@ class ServerTest {
                 Route.open("GET", "/assertion", _ -> {
                     throw new AssertionError("secret detail");
                 }),
-                Route.open("GET", "/header", _ -> Response.noContent().withHeader("X", "a\r\nSet-Cookie: b")),
+                Route.open("GET", "/header", _ -> Response.NO_CONTENT.withHeader("X", "a\r\nSet-Cookie: b")),
                 Route.open("GET", "/known", _ -> {
                     throw new UnsupportedOperationException();
                 }),
@@ -201,7 +201,7 @@ class ServerTest {
 
     @Test
     void two_routes_with_the_same_method_and_path_are_rejected() {
-        Route route = Route.open("GET", "/a", _ -> Response.noContent());
+        Route route = Route.open("GET", "/a", _ -> Response.NO_CONTENT);
         assertThrows(IllegalArgumentException.class, () -> new Router(List.of(route, route)));
     }
 }
