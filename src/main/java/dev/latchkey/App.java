@@ -4,6 +4,7 @@ import dev.latchkey.accounts.AccountService;
 import dev.latchkey.accounts.LoginThrottle;
 import dev.latchkey.accounts.PasswordHasher;
 import dev.latchkey.accounts.PasswordPolicy;
+import dev.latchkey.accounts.UserStore;
 import dev.latchkey.api.AuthFilter;
 import dev.latchkey.api.AuthHandlers;
 import dev.latchkey.api.HealthHandlers;
@@ -19,6 +20,7 @@ import dev.latchkey.redis.Redis;
 import dev.latchkey.redis.RedisUnavailableException;
 import dev.latchkey.todos.TodoIds;
 import dev.latchkey.todos.TodoStore;
+import dev.latchkey.tokens.SessionIndex;
 import dev.latchkey.tokens.TokenStore;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -28,23 +30,10 @@ import java.time.temporal.ChronoUnit;
 import org.jspecify.annotations.Nullable;
 
 /** The running service. All parts are created and connected here. */
-public final class App implements AutoCloseable {
+public record App(Config config, Redis redis, PasswordHasher hasher, HealthHandlers health, Server server)
+        implements AutoCloseable {
     // Each list takes up to a megabyte of heap, and hundreds of replies over the connection that token checks share.
     private static final int MAX_CONCURRENT_LISTS = 8;
-
-    private final Config config;
-    private final Redis redis;
-    private final PasswordHasher hasher;
-    private final HealthHandlers health;
-    private final Server server;
-
-    private App(Config config, Redis redis, PasswordHasher hasher, HealthHandlers health, Server server) {
-        this.config = config;
-        this.redis = redis;
-        this.hasher = hasher;
-        this.health = health;
-        this.server = server;
-    }
 
     /**
      * Starts the service, whether Redis replies or not. Until Redis replies, requests that need it get a 503.
@@ -52,27 +41,26 @@ public final class App implements AutoCloseable {
      * @throws IOException if the address is not available
      */
     public static App start(Config config) throws IOException {
-        Redis redis = Redis.connect(config.redisUrl(), config.redisCluster(), config.redisTimeout());
+        Redis redis = new Redis(config.redisUrl(), config.redisCluster(), config.redisTimeout());
         PasswordHasher hasher = PasswordHasher.create(config.pbkdf2Iterations());
         try {
             InstantSource clock = () -> Instant.now().truncatedTo(ChronoUnit.MILLIS); // as dates are stored
-            var tokens =
-                    new TokenStore(redis, config.tokenFormat(), config.tokenTtl(), config.maxSessionsPerUser(), clock);
-            var todos =
-                    new TodoStore(redis, new TodoStore.Limits(config.maxTodosPerUser(), config.maxTodoBytesPerUser()));
-            var accounts = new AccountService(redis, tokens, hasher, clock, todos::removeAll);
+            var sessions = new SessionIndex(redis);
+            var tokens = new TokenStore(
+                    redis, sessions, config.tokenFormat(), config.tokenTtl(), config.maxSessionsPerUser(), clock);
+            var limits = new TodoStore.Limits(config.maxTodosPerUser(), config.maxTodoBytesPerUser());
+            var todos = new TodoStore(redis, limits);
+            var accounts = new AccountService(redis, new UserStore(redis), tokens, hasher, clock, todos::removeAll);
             var lists = new Bulkhead(MAX_CONCURRENT_LISTS);
             var policy = new PasswordPolicy(config.passwordMinLength());
             var throttle = new LoginThrottle(redis, config.loginThrottle());
             var health = new HealthHandlers(redis);
-            var routes = Routes.of(
-                    new AuthHandlers(accounts, tokens, policy, throttle, lists),
-                    new TodoHandlers(todos, tokens, lists, new TodoIds(InstantSource.system()), clock),
-                    health);
-            var settings = new HttpSettings(
-                    new InetSocketAddress(config.host(), config.port()),
-                    config.maxBodyBytes(),
-                    config.trustedProxyHops());
+            var authHandlers = new AuthHandlers(accounts, tokens, policy, throttle, lists);
+            var todoIds = new TodoIds(InstantSource.system());
+            var todoHandlers = new TodoHandlers(todos, tokens, lists, todoIds, clock);
+            var routes = Routes.of(authHandlers, todoHandlers, health);
+            var address = new InetSocketAddress(config.host(), config.port());
+            var settings = new HttpSettings(address, config.maxBodyBytes(), config.trustedProxyHops());
             Server server = Server.start(settings, routes, new AuthFilter(tokens), App::problem);
             return new App(config, redis, hasher, health, server);
         } catch (IOException | RuntimeException e) {

@@ -23,35 +23,19 @@ import org.jspecify.annotations.Nullable;
  * token. Operations that issue a token store and index it first, then read the user record again; if the record has
  * changed, they delete the token before any client knows it. Whichever runs second therefore sees the other. An
  * operation whose record has changed starts over, and verifies the password against the new record.
+ *
+ * @param clock in milliseconds
+ * @param deleteUserData deletes everything else that is stored for a username
  */
-public final class AccountService {
+public record AccountService(
+        Redis redis,
+        UserStore users,
+        TokenStore tokens,
+        PasswordHasher hasher,
+        InstantSource clock,
+        Consumer<String> deleteUserData) {
     // Each attempt computes one or two hashes while other users wait. Two suffice against one concurrent request.
     private static final int MAX_ATTEMPTS = 2;
-
-    private final Redis redis;
-    private final UserStore users;
-    private final TokenStore tokens;
-    private final PasswordHasher hasher;
-    private final InstantSource clock;
-    private final Consumer<String> deleteUserData;
-
-    /**
-     * @param clock in milliseconds
-     * @param deleteUserData deletes everything else that is stored for a username
-     */
-    public AccountService(
-            Redis redis,
-            TokenStore tokens,
-            PasswordHasher hasher,
-            InstantSource clock,
-            Consumer<String> deleteUserData) {
-        this.redis = redis;
-        this.users = new UserStore(redis);
-        this.tokens = tokens;
-        this.hasher = hasher;
-        this.clock = clock;
-        this.deleteUserData = deleteUserData;
-    }
 
     /** Returns null if there is no such user, or if the user cannot log in. */
     public @Nullable User find(String username) {
@@ -71,18 +55,9 @@ public final class AccountService {
     public @Nullable User register(Username username, String password) {
         var user = new User(username.text(), hasher.hash(password), clock.instant());
         UserRecord reservation = UserStore.reservation(user.username(), user.createdDate());
-        try {
-            if (users.reserve(reservation)) {
-                tokens.revokeAll(user.username());
-                deleteDataWhileReserved(reservation);
-                if (create(reservation, user)) {
-                    return user;
-                }
-                throw new ContentionException(1);
-            }
-        } catch (RuntimeException e) {
-            redis.cleanUpLater(() -> users.remove(reservation));
-            throw e;
+        Runnable undo = () -> users.remove(reservation);
+        if (redis.callOrUndo(() -> reserveAndCreate(reservation, user), undo)) {
+            return user;
         }
         UserRecord other = users.find(user.username());
         long seconds = other == null ? 1 : users.reservedSeconds(other);
@@ -92,22 +67,30 @@ public final class AccountService {
         return null;
     }
 
-    // If the connection is lost before the reply arrives, the user may have been created, and a repeated registration
-    // would find the username taken. After a timeout, the client has already waited long enough.
-    private boolean create(UserRecord reservation, User user) {
+    // Reports whether the username was free.
+    private boolean reserveAndCreate(UserRecord reservation, User user) {
+        if (!users.reserve(reservation)) {
+            return false;
+        }
+        tokens.revokeAll(user.username());
+        deleteDataWhileReserved(reservation);
         try {
-            return users.create(reservation, user);
+            if (!users.create(reservation, user)) {
+                throw new ContentionException(1);
+            }
         } catch (RedisUnavailableException e) {
+            // The user may have been created, and a repeated registration would find the username taken. After a
+            // timeout, the client has already waited long enough.
             var found = new AtomicReference<@Nullable UserRecord>();
             if (e.reason() != RedisUnavailableException.Reason.TIMEOUT) {
                 redis.cleanUp(() -> found.set(users.find(user.username())));
             }
             UserRecord record = found.get();
-            if (record != null && record.user().equals(user)) {
-                return true;
+            if (record == null || !record.user().equals(user)) {
+                throw e;
             }
-            throw e;
         }
+        return true;
     }
 
     /**
@@ -214,15 +197,11 @@ public final class AccountService {
     private @Nullable IssuedToken issue(UserRecord record, ClientInfo client) {
         String username = record.user().username();
         IssuedToken issued = tokens.startSession(username, client);
-        try {
-            if (users.isUnchanged(record)) {
-                return issued;
-            }
-        } catch (RuntimeException e) {
-            redis.cleanUpLater(() -> tokens.revoke(username, issued.token()));
-            throw e;
+        Runnable undo = () -> tokens.revoke(username, issued.token());
+        if (redis.callOrUndo(() -> users.isUnchanged(record), undo)) {
+            return issued;
         }
-        tokens.revoke(username, issued.token());
+        undo.run();
         return null;
     }
 }

@@ -17,8 +17,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>An attempt is counted before its hash is computed. Otherwise concurrent attempts could all pass the check before
  * any of them is counted. There is no limit on a username alone, because anyone could then lock a user out.
+ *
+ * @param enabled if false, nothing is counted and every attempt is allowed
  */
-public final class LoginThrottle {
+public record LoginThrottle(Redis redis, boolean enabled) {
     /** Failed logins of one username, from any address, at which an operator is warned. */
     public static final int ALARM_PER_DAY = 100;
 
@@ -44,39 +46,16 @@ public final class LoginThrottle {
             if ARGV[3] == 'reset' then return redis.call('HDEL', KEYS[1], ARGV[2]) end
             return redis.call('HINCRBY', KEYS[1], ARGV[2], -1)""";
 
-    private final Redis redis;
-    private final boolean enabled;
+    private record Limit(String address, int max, int maxPerName) {}
 
-    private enum Scope {
-        ADDRESS(100, 10),
-        // The /48 of an IPv6 address. Many users may share it, but a single client may own its 65,536 networks.
-        SITE(1000, 40);
-
-        private final int max;
-        private final int maxPerName;
-
-        Scope(int max, int maxPerName) {
-            this.max = max;
-            this.maxPerName = maxPerName;
-        }
-    }
-
-    private record Count(long all, long name, long remainingMillis, String window) {}
-
-    private record Counted(String key, String window) {}
+    private record Count(String key, long all, long name, long remainingMillis, String window) {}
 
     /**
      * A counted attempt.
      *
      * @param retrySeconds 0 if the attempt is allowed, otherwise the seconds until the window ends
      */
-    public record Attempt(long retrySeconds, String nameId, List<Counted> counted) {}
-
-    /** @param enabled if false, nothing is counted and every attempt is allowed */
-    public LoginThrottle(Redis redis, boolean enabled) {
-        this.redis = redis;
-        this.enabled = enabled;
-    }
+    public record Attempt(long retrySeconds, String nameId, List<Count> counted) {}
 
     /**
      * Counts an attempt.
@@ -85,17 +64,17 @@ public final class LoginThrottle {
      */
     public Attempt acquire(ClientInfo client, @Nullable String name) {
         String nameId = name == null ? "" : id(name);
-        List<Counted> counted = new ArrayList<>();
-        for (Scope scope : enabled ? Scope.values() : new Scope[0]) {
-            String address = scope == Scope.ADDRESS ? client.rateLimitKey() : client.siteRateLimitKey();
-            if (!address.isEmpty()) {
-                String key = "throttle:address:" + address;
-                Count count = count(key, WINDOW, nameId, scope.max);
-                if (count.all() > scope.max || count.name() > scope.maxPerName) {
+        List<Count> counted = new ArrayList<>();
+        // Many users may share the /48 of an IPv6 address, but a single client may own its 65,536 networks.
+        var limits = List.of(new Limit(client.rateLimitKey(), 100, 10), new Limit(client.siteRateLimitKey(), 1000, 40));
+        for (Limit limit : limits) {
+            if (enabled && !limit.address().isEmpty()) {
+                Count count = count("throttle:address:" + limit.address(), WINDOW, nameId, limit.max());
+                if (count.all() > limit.max() || count.name() > limit.maxPerName()) {
                     // Not counted for the site: one of its networks must not lock out the others.
                     return new Attempt(Math.ceilDiv(Math.max(1, count.remainingMillis()), 1000), nameId, counted);
                 }
-                counted.add(new Counted(key, count.window()));
+                counted.add(count);
             }
         }
         return new Attempt(0, nameId, counted);
@@ -115,7 +94,7 @@ public final class LoginThrottle {
     }
 
     private void giveBack(Attempt attempt, String mode) {
-        for (Counted counted : attempt.counted()) {
+        for (Count counted : attempt.counted()) {
             redis.cleanUp(() -> redis.eval(GIVE_BACK, counted.key(), counted.window(), attempt.nameId(), mode));
         }
     }
@@ -131,7 +110,11 @@ public final class LoginThrottle {
         List<String> reply =
                 redis.evalList(COUNT, key, Long.toString(window.toMillis()), field, Integer.toString(max), windowId);
         return new Count(
-                Long.parseLong(reply.get(0)), Long.parseLong(reply.get(1)), Long.parseLong(reply.get(2)), reply.get(3));
+                key,
+                Long.parseLong(reply.get(0)),
+                Long.parseLong(reply.get(1)),
+                Long.parseLong(reply.get(2)),
+                reply.get(3));
     }
 
     // Not the username itself: a user may have typed a password there, which would be readable in Redis.

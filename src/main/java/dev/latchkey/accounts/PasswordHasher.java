@@ -7,7 +7,6 @@ import dev.latchkey.overload.OverloadedException;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.security.SecureRandom;
-import java.time.Duration;
 import java.util.Base64;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -51,13 +50,9 @@ public final class PasswordHasher implements AutoCloseable {
     /**
      * @param iterations of new hashes
      * @param threads for hashing
-     * @param maxWait for a free thread
+     * @param permits as many as there are threads
      */
-    PasswordHasher(int iterations, int threads, Duration maxWait) {
-        this(iterations, threads, new Bulkhead(threads, maxWait));
-    }
-
-    private PasswordHasher(int iterations, int threads, Bulkhead permits) {
+    PasswordHasher(int iterations, int threads, Bulkhead permits) {
         this.iterations = iterations;
         this.permits = permits;
         pool = Executors.newFixedThreadPool(

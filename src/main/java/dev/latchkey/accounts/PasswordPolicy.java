@@ -15,8 +15,10 @@ import java.util.stream.Collectors;
 /**
  * The rules for new passwords: their length, and that they are not easy to guess. There are no composition rules
  * (NIST SP 800-63B-4 §3.1.1.2).
+ *
+ * @param minLength in code points
  */
-public final class PasswordPolicy {
+public record PasswordPolicy(int minLength) {
     /**
      * In code points. Long enough for any passphrase, and short enough that the cost of a hash does not depend on it.
      */
@@ -24,13 +26,7 @@ public final class PasswordPolicy {
 
     private static final int MAX_DECOMPOSITION = 4; // code points that NFC can combine into one
 
-    private final int minLength;
-    private final Set<String> common = readCommon();
-
-    /** @param minLength in code points */
-    public PasswordPolicy(int minLength) {
-        this.minLength = minLength;
-    }
+    private static final Set<String> COMMON = readCommon();
 
     /**
      * Returns the password in normalized form.
@@ -53,7 +49,7 @@ public final class PasswordPolicy {
         if (lower.equals(username.toLowerCase(Locale.ROOT))) {
             errors.add("must not be the username");
         }
-        if (common.contains(lower)) {
+        if (COMMON.contains(lower)) {
             errors.add("must not be one of the most common passwords");
         }
         if (!errors.isEmpty()) {

@@ -7,10 +7,8 @@ import java.time.Instant;
 import org.jspecify.annotations.Nullable;
 
 /** The records {@code users:{username}}: JSON {@code {username, passwordHash, createdDate}} without a TTL. */
-final class UserStore {
+public record UserStore(Redis redis) {
     private static final Duration RESERVATION = Duration.ofSeconds(60);
-
-    private final Redis redis;
 
     /**
      * A user as stored.
@@ -23,10 +21,6 @@ final class UserStore {
         public String toString() {
             return user.toString();
         }
-    }
-
-    UserStore(Redis redis) {
-        this.redis = redis;
     }
 
     /** Returns null if there is no such user. */

@@ -92,7 +92,7 @@ final class Connector implements AutoCloseable {
     private final ClientResources resources;
     private final AbstractRedisClient client;
     private final Supplier<Connection> connect;
-    private final boolean cluster;
+    final boolean cluster;
 
     /** Two APIs for the same connection: the first one waits for each reply. */
     record Connection(RedisClusterCommands<String, String> sync, RedisClusterAsyncCommands<String, String> async) {}
@@ -203,10 +203,6 @@ final class Connector implements AutoCloseable {
     /** @throws io.lettuce.core.RedisException if Redis cannot be reached */
     Connection connect() {
         return connect.get();
-    }
-
-    boolean isCluster() {
-        return cluster;
     }
 
     @Override

@@ -17,6 +17,8 @@ import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.Supplier;
+import java.util.stream.Gatherers;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -53,11 +55,6 @@ public final class Redis implements AutoCloseable {
     private final SharedConnection connection;
     private final Duration timeout;
 
-    private Redis(SharedConnection connection, Duration timeout) {
-        this.connection = connection;
-        this.timeout = timeout;
-    }
-
     /**
      * Starts connecting. The first commands wait until that has succeeded or failed, at most {@code timeout}. If it
      * fails, Latchkey keeps trying, and all commands fail until it has succeeded.
@@ -66,11 +63,12 @@ public final class Redis implements AutoCloseable {
      * @param cluster whether {@code url} is a node of a cluster; several URLs always are
      * @param timeout of each command, and of each attempt to connect
      */
-    public static Redis connect(String url, boolean cluster, Duration timeout) {
-        return new Redis(new SharedConnection(url, cluster, timeout), timeout);
+    public Redis(String url, boolean cluster, Duration timeout) {
+        connection = new SharedConnection(url, cluster, timeout);
+        this.timeout = timeout;
     }
 
-    /** @throws IllegalArgumentException if {@link #connect} does not accept the URL. The message does not quote it. */
+    /** @throws IllegalArgumentException if {@link #Redis} does not accept the URL. The message does not quote it. */
     public static void checkUrl(String url) {
         Connector.parse(url);
     }
@@ -126,8 +124,7 @@ public final class Redis implements AutoCloseable {
      */
     public Set<String> existingKeys(List<String> keys) {
         Set<String> existing = new HashSet<>();
-        for (int start = 0; start < keys.size(); start += MAX_COMMANDS_AT_ONCE) {
-            List<String> some = keys.subList(start, Math.min(keys.size(), start + MAX_COMMANDS_AT_ONCE));
+        keys.stream().gather(Gatherers.windowFixed(MAX_COMMANDS_AT_ONCE)).forEach(some -> {
             existing.addAll(connection.send(redis -> {
                 Map<String, RedisFuture<Long>> replies = new HashMap<>();
                 some.forEach(key -> replies.put(key, redis.async().exists(key)));
@@ -135,7 +132,7 @@ public final class Redis implements AutoCloseable {
                 replies.values().removeIf(reply -> LettuceFutures.awaitOrCancel(reply, 0, TimeUnit.NANOSECONDS) == 0);
                 return replies.keySet();
             }));
-        }
+        });
         return existing;
     }
 
@@ -206,9 +203,17 @@ public final class Redis implements AutoCloseable {
         }
     }
 
-    /** Runs a clean-up after a failure on another thread, so that the response does not wait for it. */
-    public void cleanUpLater(Runnable task) {
-        Thread.startVirtualThread(() -> cleanUp(task));
+    /**
+     * Returns the result of {@code action}. If that fails, {@code undo} is run as a clean-up on another thread, so
+     * that the response does not wait for it.
+     */
+    public <T> T callOrUndo(Supplier<T> action, Runnable undo) {
+        try {
+            return action.get();
+        } catch (RuntimeException e) {
+            Thread.startVirtualThread(() -> cleanUp(undo));
+            throw e;
+        }
     }
 
     private <T extends @Nullable Object> T call(Function<RedisClusterCommands<String, String>, T> command) {

@@ -17,8 +17,8 @@ public final class TodoIds {
     private static final Pattern ID = Pattern.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}");
 
     private final InstantSource clock;
-    private final AtomicLong last =
-            new AtomicLong(); // 48 bits of milliseconds, then 12 bits of a millisecond's 4096ths
+    // 48 bits of milliseconds, then 12 bits of a millisecond's 4096ths
+    private final AtomicLong last = new AtomicLong();
 
     /** @param clock with more precision than milliseconds, if the system has it */
     public TodoIds(InstantSource clock) {

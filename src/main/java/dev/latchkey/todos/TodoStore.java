@@ -10,12 +10,13 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.PriorityQueue;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /** The hashes {@code todos:{username}}, which map ids to todos as JSON. Ids sort by time, so lists are oldest first. */
-public final class TodoStore {
+public record TodoStore(Redis redis, Limits limits) {
     // Both return 1 if done, 0 if the todo has changed meanwhile, and -1 if a limit is exceeded.
     private static final String ADD = """
             local all = redis.call('HGETALL', KEYS[1])
@@ -36,9 +37,6 @@ public final class TodoStore {
 
     private static final System.Logger LOG = System.getLogger("latchkey.todos");
     private static final int MAX_ATTEMPTS = 10;
-
-    private final Redis redis;
-    private final Limits limits;
 
     /**
      * What each user may store.
@@ -65,34 +63,6 @@ public final class TodoStore {
      */
     public record Page(
             List<Todo> todos, int total, @Nullable String next) {}
-
-    /** Counts ids, and keeps the first few after a given id. Sorting a thousand ids per request would cost more. */
-    private static final class FirstIds {
-        private final String after;
-        private final int size;
-        private final PriorityQueue<String> first = new PriorityQueue<>(Comparator.reverseOrder());
-        private int total;
-
-        FirstIds(String after, int size) {
-            this.after = after;
-            this.size = size;
-        }
-
-        void add(String id) {
-            total++;
-            if (id.compareTo(after) > 0 && (first.size() < size || id.compareTo(first.element()) < 0)) {
-                first.add(id);
-                if (first.size() > size) {
-                    first.remove();
-                }
-            }
-        }
-    }
-
-    public TodoStore(Redis redis, Limits limits) {
-        this.redis = redis;
-        this.limits = limits;
-    }
 
     /** @throws LimitException if the owner has too many todos */
     public void add(String owner, Todo todo) {
@@ -123,20 +93,31 @@ public final class TodoStore {
      */
     public Page list(String owner, Optional<Todo.Status> status, int limit, String after) {
         String key = key(owner);
-        var ids = new FirstIds(after, limit + 1);
+        var total = new AtomicInteger();
+        // The page and one more. Sorting a thousand ids per request would cost more.
+        var first = new PriorityQueue<String>(Comparator.reverseOrder());
+        Consumer<String> addId = id -> {
+            total.incrementAndGet();
+            if (id.compareTo(after) > 0 && (first.size() <= limit || id.compareTo(first.element()) < 0)) {
+                first.add(id);
+                if (first.size() > limit + 1) {
+                    first.remove();
+                }
+            }
+        };
         if (status.isPresent()) {
             redis.hgetall(key)
                     .forEach((id, json) -> readable(json)
                             .filter(todo -> todo.status().equals(status.get()))
-                            .ifPresent(_ -> ids.add(id)));
+                            .ifPresent(_ -> addId.accept(id)));
         } else {
-            redis.hkeys(key, ids::add);
+            redis.hkeys(key, addId);
         }
-        List<String> page = ids.first.stream().sorted().limit(limit).toList();
+        List<String> page = first.stream().sorted().limit(limit).toList();
         List<Todo> todos = redis.hmget(key, page).stream()
                 .flatMap(json -> readable(json).stream())
                 .toList();
-        return new Page(todos, ids.total, ids.first.size() > limit ? page.getLast() : null);
+        return new Page(todos, total.get(), first.size() > limit ? page.getLast() : null);
     }
 
     /**

@@ -4,6 +4,7 @@ import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.util.Arrays;
+import java.util.stream.Collectors;
 
 /**
  * The client that sent a request.
@@ -22,8 +23,8 @@ public record ClientInfo(String address, String rateLimitKey, String siteRateLim
                 .codePoints()
                 .filter(c -> !Character.isISOControl(c))
                 .limit(MAX_USER_AGENT_LENGTH)
-                .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
-                .toString();
+                .mapToObj(Character::toString)
+                .collect(Collectors.joining());
         boolean v6 = address instanceof Inet6Address;
         String text = text(address);
         return new ClientInfo(text, v6 ? prefix(address, 64) : text, v6 ? prefix(address, 48) : "", clean);

@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * an entry, and any operation that fails half-way can be repeated. An entry may outlive its token, because Redis 7.0
  * has no TTL for single fields.
  */
-final class SessionIndex {
+public record SessionIndex(Redis redis) {
     private static final System.Logger LOG = System.getLogger("latchkey.auth");
 
     // The index lives as long as its youngest token, even if TOKEN_TTL was lowered. EXPIRE GT does not help, because it
@@ -30,12 +30,6 @@ final class SessionIndex {
             if redis.call('PTTL', KEYS[1]) < ARGV[3] * 1000 then redis.call('EXPIRE', KEYS[1], ARGV[3]) end
             if redis.call('HLEN', KEYS[1]) > tonumber(ARGV[4]) then return redis.call('HGETALL', KEYS[1]) end
             return {}""";
-
-    private final Redis redis;
-
-    SessionIndex(Redis redis) {
-        this.redis = redis;
-    }
 
     /** Adds an entry. Returns all entries by key suffix if there are more than {@code max}, and none otherwise. */
     Map<String, Session> add(String username, String keySuffix, Session session, Duration ttl, int max) {

@@ -7,64 +7,47 @@ import java.util.regex.Pattern;
 /** What a token looks like, and what Redis stores of it. Set by {@code TOKEN_STORAGE}. */
 public enum TokenFormat {
     /** A random UUID (RFC 9562 §5.4) with 122 random bits. Redis stores the token itself. */
-    PLAIN {
-        @Override
-        String newToken() {
-            return UUID.randomUUID().toString();
-        }
-
-        // Written by hand because every request runs it, and a Pattern takes several times as long.
-        @Override
-        boolean isWellFormed(String token) {
-            if (token.length() != UUID_LENGTH) {
-                return false;
-            }
-            for (int i = 0; i < UUID_LENGTH; i++) {
-                char c = token.charAt(i);
-                boolean dash = i == 8 || i == 13 || i == 18 || i == 23;
-                boolean hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-                if (dash ? c != '-' : !hex) {
-                    return false;
-                }
-            }
-            return true;
-        }
-
-        @Override
-        String keySuffix(String token) {
-            return token;
-        }
-    },
-
+    PLAIN,
     /** 256 random bits. Redis stores only the SHA-256 digest, so reading the database reveals no valid token. */
-    HASHED {
-        @Override
-        String newToken() {
-            return Base64Url.random(HASHED_TOKEN_BYTES);
-        }
-
-        @Override
-        boolean isWellFormed(String token) {
-            return HASHED_TOKEN.matcher(token).matches();
-        }
-
-        // A plain digest is enough: 256 random bits cannot be guessed, so neither salt nor a slow hash is needed.
-        @Override
-        String keySuffix(String token) {
-            return Base64Url.sha256(token);
-        }
-    };
+    HASHED;
 
     private static final int UUID_LENGTH = 36;
     private static final int HASHED_TOKEN_BYTES = 32;
     private static final Pattern HASHED_TOKEN = Pattern.compile("[A-Za-z0-9_-]{43}");
 
     /** Returns a new random token. */
-    abstract String newToken();
+    String newToken() {
+        return this == HASHED
+                ? Base64Url.random(HASHED_TOKEN_BYTES)
+                : UUID.randomUUID().toString();
+    }
 
     /** Reports whether the text has the form of a token. Other text needs no Redis command. */
-    abstract boolean isWellFormed(String token);
+    boolean isWellFormed(String token) {
+        return this == HASHED ? HASHED_TOKEN.matcher(token).matches() : isUuid(token);
+    }
 
-    /** Returns the part of the Redis key that follows {@code tokens:}. */
-    abstract String keySuffix(String token);
+    /**
+     * Returns the part of the Redis key that follows {@code tokens:}. A plain digest is enough: 256 random bits cannot
+     * be guessed, so neither salt nor a slow hash is needed.
+     */
+    String keySuffix(String token) {
+        return this == HASHED ? Base64Url.sha256(token) : token;
+    }
+
+    // Written by hand because every request runs it, and a Pattern takes several times as long.
+    private static boolean isUuid(String token) {
+        if (token.length() != UUID_LENGTH) {
+            return false;
+        }
+        for (int i = 0; i < UUID_LENGTH; i++) {
+            char c = token.charAt(i);
+            boolean dash = i == 8 || i == 13 || i == 18 || i == 23;
+            boolean hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+            if (dash ? c != '-' : !hex) {
+                return false;
+            }
+        }
+        return true;
+    }
 }

@@ -14,14 +14,20 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BiPredicate;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The keys {@code tokens:{suffix}}, whose value is the username. A token is valid as long as its key exists. Nothing is
  * cached, so that a revoked token is refused from the next request on.
+ *
+ * @param ttl of each new token, at least one second
+ * @param maxSessions per user; one more ends the oldest session
+ * @param clock in milliseconds
  */
-public final class TokenStore {
+public record TokenStore(
+        Redis redis, SessionIndex index, TokenFormat format, Duration ttl, int maxSessions, InstantSource clock) {
     private static final System.Logger LOG = System.getLogger("latchkey.auth");
     private static final int MAX_USERNAME_LENGTH = 254; // of an e-mail address (RFC 5321 §4.5.3.1.3)
     private static final int MAX_REVOCATION_ROUNDS = 10; // each round revokes all tokens in the index
@@ -29,13 +35,7 @@ public final class TokenStore {
             .thenComparing(Session::id)
             .reversed();
 
-    private final Redis redis;
-    private final SessionIndex index;
-    private final TokenFormat format;
-    private final Duration ttl;
-    private final int maxSessions;
-    private final InstantSource clock;
-    private final AtomicBoolean warned = new AtomicBoolean();
+    private static final AtomicBoolean WARNED = new AtomicBoolean();
 
     /**
      * A new token.
@@ -51,20 +51,6 @@ public final class TokenStore {
     }
 
     /**
-     * @param ttl of each new token, at least one second
-     * @param maxSessions per user; one more ends the oldest session
-     * @param clock in milliseconds
-     */
-    public TokenStore(Redis redis, TokenFormat format, Duration ttl, int maxSessions, InstantSource clock) {
-        this.redis = redis;
-        this.index = new SessionIndex(redis);
-        this.format = format;
-        this.ttl = ttl;
-        this.maxSessions = maxSessions;
-        this.clock = clock;
-    }
-
-    /**
      * Returns the username that the token belongs to. Returns null if the token is malformed, unknown, expired or
      * revoked, or if its value cannot be a username. Sends one GET, or no command if the token is malformed.
      */
@@ -73,7 +59,7 @@ public final class TokenStore {
         if (username == null || isPlausibleUsername(username)) {
             return username;
         }
-        if (warned.compareAndSet(false, true)) {
+        if (WARNED.compareAndSet(false, true)) {
             LOG.log(WARNING, "the value of a token key cannot be a username: such tokens are refused");
         }
         return null;
@@ -102,12 +88,9 @@ public final class TokenStore {
         String token = format.newToken();
         Session session = Session.start(client, clock.instant(), ttl);
         Map<String, Session> all = write(token, username, session);
-        try {
-            return new IssuedToken(token, session, all.isEmpty() ? Set.of() : evict(username, all, session.id()));
-        } catch (RuntimeException e) {
-            redis.cleanUpLater(() -> revoke(username, token));
-            throw e;
-        }
+        Set<String> endedIds = redis.callOrUndo(
+                () -> all.isEmpty() ? Set.of() : evict(username, all, session.id()), () -> revoke(username, token));
+        return new IssuedToken(token, session, endedIds);
     }
 
     /**
@@ -124,15 +107,11 @@ public final class TokenStore {
         String token = format.newToken();
         // Indexed before the old token is deleted: a concurrent revocation always finds an entry of a valid session.
         write(token, caller.username(), session);
-        try {
-            if (revoke(caller.username(), caller.token())) {
-                return new IssuedToken(token, session, Set.of());
-            }
-        } catch (RuntimeException e) {
-            redis.cleanUpLater(() -> revoke(caller.username(), token));
-            throw e;
+        Runnable undo = () -> revoke(caller.username(), token);
+        if (redis.callOrUndo(() -> revoke(caller.username(), caller.token()), undo)) {
+            return new IssuedToken(token, session, Set.of());
         }
-        redis.cleanUp(() -> revoke(caller.username(), token));
+        redis.cleanUp(undo);
         return null;
     }
 
@@ -252,13 +231,11 @@ public final class TokenStore {
 
     private Map<String, Session> write(String token, String username, Session session) {
         String keySuffix = format.keySuffix(token);
-        try {
+        Supplier<Map<String, Session>> write = () -> {
             redis.set(key(keySuffix), username, ttl);
             return index.add(username, keySuffix, session, ttl, maxSessions);
-        } catch (RuntimeException e) {
-            redis.cleanUpLater(() -> redis.del(key(keySuffix)));
-            throw e;
-        }
+        };
+        return redis.callOrUndo(write, () -> redis.del(key(keySuffix)));
     }
 
     private static String key(String keySuffix) {

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.latchkey.overload.Bulkhead;
 import dev.latchkey.overload.OverloadedException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -25,7 +26,7 @@ class PasswordHasherTest {
     private static final Duration MAX_WAIT = Duration.ofMinutes(1);
 
     @AutoClose
-    private final PasswordHasher hasher = new PasswordHasher(1000, 1, MAX_WAIT);
+    private final PasswordHasher hasher = new PasswordHasher(1000, 1, new Bulkhead(1, MAX_WAIT));
 
     // The test vectors of RFC 7914 §11, and the inputs of RFC 6070 with HMAC-SHA-256.
     @ParameterizedTest
@@ -64,14 +65,14 @@ class PasswordHasherTest {
 
     @Test
     void a_hash_is_verified_with_its_own_iteration_count() {
-        try (var other = new PasswordHasher(2000, 1, MAX_WAIT)) {
+        try (var other = new PasswordHasher(2000, 1, new Bulkhead(1, MAX_WAIT))) {
             assertTrue(hasher.verify("password", other.hash("password")));
         }
     }
 
     @Test
     void only_a_hash_with_fewer_iterations_than_a_new_hash_is_outdated() {
-        try (var stronger = new PasswordHasher(2000, 1, MAX_WAIT)) {
+        try (var stronger = new PasswordHasher(2000, 1, new Bulkhead(1, MAX_WAIT))) {
             assertTrue(stronger.isOutdated(hasher.hash("password")));
             assertFalse(hasher.isOutdated(stronger.hash("password")));
             assertFalse(hasher.isOutdated(hasher.hash("password")));
@@ -101,7 +102,7 @@ class PasswordHasherTest {
 
     @Test
     void a_hash_is_replaced_only_with_the_current_password_and_kept_if_it_matches_the_new_password() {
-        try (var hasher = new PasswordHasher(1000, 1, Duration.ofSeconds(10))) {
+        try (var hasher = new PasswordHasher(1000, 1, new Bulkhead(1, Duration.ofSeconds(10)))) {
             String phc = hasher.hash("current");
             String replacement = hasher.replacement("current", phc, "next");
             assertTrue(hasher.verify("next", replacement));
@@ -117,7 +118,7 @@ class PasswordHasherTest {
 
     @Test
     void hashing_waits_for_a_free_thread() throws Exception {
-        try (var patient = new PasswordHasher(100_000, 1, Duration.ofMinutes(1));
+        try (var patient = new PasswordHasher(100_000, 1, new Bulkhead(1, Duration.ofMinutes(1)));
                 var executor = Executors.newVirtualThreadPerTaskExecutor()) {
             var results = Stream.generate(() -> executor.submit(() -> patient.hash("password")))
                     .limit(8)
@@ -130,7 +131,7 @@ class PasswordHasherTest {
 
     @Test
     void a_request_that_waits_too_long_is_rejected_and_hashes_in_progress_finish() throws Exception {
-        try (var slow = new PasswordHasher(3_000_000, 1, Duration.ofMillis(100));
+        try (var slow = new PasswordHasher(3_000_000, 1, new Bulkhead(1, Duration.ofMillis(100)));
                 var executor = Executors.newVirtualThreadPerTaskExecutor()) {
             var results = Stream.generate(() -> executor.submit(() -> slow.hash("password")))
                     .limit(8)
