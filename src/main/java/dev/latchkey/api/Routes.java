@@ -1,9 +1,8 @@
 package dev.latchkey.api;
 
-import static dev.latchkey.http.Route.guarded;
-import static dev.latchkey.http.Route.open;
-
 import dev.latchkey.http.Route;
+import dev.latchkey.http.Route.Guarded;
+import dev.latchkey.http.Route.Open;
 import java.util.List;
 
 /** The table of all routes. A guarded route needs a valid bearer token; an open route needs no credentials. */
@@ -12,23 +11,23 @@ public final class Routes {
 
     public static List<Route> of(AuthHandlers auth, TodoHandlers todos, HealthHandlers health) {
         return List.of(
-                open("POST", "/api/auth/register", auth::register),
-                open("POST", "/api/auth/login", auth::login),
-                guarded("POST", "/api/auth/refresh", auth::refresh),
-                guarded("POST", "/api/auth/logout", auth::logout),
-                guarded("GET", "/api/auth/me", auth::me),
-                guarded(Route.ANY, "/api/auth/verify", auth::verify),
-                guarded("GET", "/api/auth/sessions", auth::listSessions),
-                guarded("DELETE", "/api/auth/sessions", auth::endAllSessions),
-                guarded("DELETE", "/api/auth/sessions/{id}", auth::endSession),
-                guarded("PUT", "/api/auth/password", auth::changePassword),
-                guarded("DELETE", "/api/auth/account", auth::deleteAccount),
-                guarded("GET", "/api/todos", todos::list),
-                guarded("POST", "/api/todos", todos::create),
-                guarded("GET", "/api/todos/{id}", todos::get),
-                guarded("PATCH", "/api/todos/{id}", todos::patch),
-                guarded("DELETE", "/api/todos/{id}", todos::delete),
-                open("GET", "/health/live", health::live),
-                open("GET", "/health/ready", health::ready));
+                new Open("POST", "/api/auth/register", auth::register),
+                new Open("POST", "/api/auth/login", auth::login),
+                new Guarded("POST", "/api/auth/refresh", auth::refresh),
+                new Guarded("POST", "/api/auth/logout", auth::logout),
+                new Guarded("GET", "/api/auth/me", auth::me),
+                new Guarded(Route.ANY, "/api/auth/verify", auth::verify),
+                new Guarded("GET", "/api/auth/sessions", auth::listSessions),
+                new Guarded("DELETE", "/api/auth/sessions", auth::endAllSessions),
+                new Guarded("DELETE", "/api/auth/sessions/{id}", auth::endSession),
+                new Guarded("PUT", "/api/auth/password", auth::changePassword),
+                new Guarded("DELETE", "/api/auth/account", auth::deleteAccount),
+                new Guarded("GET", "/api/todos", todos::list),
+                new Guarded("POST", "/api/todos", todos::create),
+                new Guarded("GET", "/api/todos/{id}", todos::get),
+                new Guarded("PATCH", "/api/todos/{id}", todos::patch),
+                new Guarded("DELETE", "/api/todos/{id}", todos::delete),
+                new Open("GET", "/health/live", health::live),
+                new Open("GET", "/health/ready", health::ready));
     }
 }

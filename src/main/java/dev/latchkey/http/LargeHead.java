@@ -29,16 +29,15 @@ final class LargeHead implements AutoCloseable {
     /** @throws Problem 431 if the head is too large, 503 if too many large heads are in flight */
     void reserve(RequestHead head) {
         int size = head.size();
-        if (size <= SMALL_SIZE) {
-            waitForClose = false;
-            return;
+        waitForClose = size > SMALL_SIZE;
+        if (waitForClose) {
+            exchange.getResponseHeaders().set("Connection", "close");
+            int bytes = size * HEAP_BYTES_PER_BYTE;
+            if (!BUDGET.tryAcquire(bytes)) {
+                throw Problem.unavailable("Too many requests with large headers are in flight.");
+            }
+            reservedBytes = bytes;
         }
-        exchange.getResponseHeaders().set("Connection", "close");
-        int bytes = size * HEAP_BYTES_PER_BYTE;
-        if (!BUDGET.tryAcquire(bytes)) {
-            throw Problem.unavailable("Too many requests with large headers are in flight.");
-        }
-        reservedBytes = bytes;
     }
 
     /** Skips waiting for the connection, because it is already lost. */

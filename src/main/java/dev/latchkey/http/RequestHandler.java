@@ -83,7 +83,7 @@ final class RequestHandler implements HttpHandler {
         }
         String method = exchange.getRequestMethod();
         var request = new Request(exchange, match.parameter(), settings);
-        switch (match.resource().route(method)) {
+        switch (match.route(method)) {
             case Route.Open open -> open.handler().handle(request).send(exchange);
             case Route.Guarded guarded -> {
                 HttpHandler handler = e ->
@@ -91,7 +91,7 @@ final class RequestHandler implements HttpHandler {
                 authentication.doFilter(exchange, new Filter.Chain(List.of(), handler));
             }
             case null -> {
-                String allow = match.resource().allow();
+                String allow = match.allow();
                 if (!method.equals("OPTIONS")) {
                     throw new Problem(405, "This path supports " + allow + ".").withHeader("Allow", allow);
                 }

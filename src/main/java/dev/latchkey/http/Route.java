@@ -18,13 +18,14 @@ public sealed interface Route {
     /** Returns the method in upper case, or {@link #ANY}. A GET route also accepts HEAD. */
     String method();
 
-    PathPattern path();
+    /** Returns the text of a {@link PathPattern}. */
+    String path();
 
     /** A route that needs no credentials. */
-    record Open(String method, PathPattern path, OpenHandler handler) implements Route {}
+    record Open(String method, String path, OpenHandler handler) implements Route {}
 
     /** A route that needs a valid bearer token. */
-    record Guarded(String method, PathPattern path, GuardedHandler handler) implements Route {}
+    record Guarded(String method, String path, GuardedHandler handler) implements Route {}
 
     /** Returns the response, or throws a {@link Problem}. */
     @FunctionalInterface
@@ -36,13 +37,5 @@ public sealed interface Route {
     @FunctionalInterface
     interface GuardedHandler {
         Response handle(Request request, Caller caller) throws IOException;
-    }
-
-    static Route open(String method, String path, OpenHandler handler) {
-        return new Open(method, new PathPattern(path), handler);
-    }
-
-    static Route guarded(String method, String path, GuardedHandler handler) {
-        return new Guarded(method, new PathPattern(path), handler);
     }
 }

@@ -9,28 +9,31 @@ import org.jspecify.annotations.Nullable;
 
 /** Finds the route of a request. Paths match exactly: no prefix, no decoding, no trailing slash. */
 final class Router {
-    private final Map<String, Resource> exact = new HashMap<>();
-    private final Map<PathPattern, Resource> patterns = new LinkedHashMap<>();
-
-    /** @param parameter the value of the path's placeholder; empty if it has none */
-    record Match(Resource resource, String parameter) {}
+    // The routes of each path, by method.
+    private final Map<String, Map<String, Route>> exact = new HashMap<>();
+    private final Map<PathPattern, Map<String, Route>> patterns = new LinkedHashMap<>();
 
     Router(List<Route> routes) {
         for (Route route : routes) {
-            PathPattern path = route.path();
-            Resource resource = path.isExact()
-                    ? exact.computeIfAbsent(path.text(), _ -> new Resource())
-                    : patterns.computeIfAbsent(path, _ -> new Resource());
-            resource.add(route);
+            var path = new PathPattern(route.path());
+            Map<String, Route> byMethod = path.isExact()
+                    ? exact.computeIfAbsent(path.text(), _ -> new HashMap<>())
+                    : patterns.computeIfAbsent(path, _ -> new HashMap<>());
+            if (byMethod.put(route.method(), route) != null) {
+                throw new IllegalArgumentException("two routes for " + route.method() + " " + route.path());
+            }
+            if (route.method().equals("GET")) {
+                byMethod.put("HEAD", route);
+            }
         }
     }
 
     /** Returns null if no route has this path. */
     @Nullable
     Match match(String rawPath) {
-        Resource resource = exact.get(rawPath);
-        if (resource != null) {
-            return new Match(resource, "");
+        Map<String, Route> routes = exact.get(rawPath);
+        if (routes != null) {
+            return new Match(routes, "");
         }
         for (var entry : patterns.entrySet()) {
             String parameter = entry.getKey().match(rawPath);
@@ -41,19 +44,13 @@ final class Router {
         return null;
     }
 
-    /** The routes of one path. */
-    static final class Resource {
-        private final Map<String, Route> routes = new HashMap<>();
-
-        private void add(Route route) {
-            if (routes.put(route.method(), route) != null) {
-                throw new IllegalArgumentException("two routes for " + route.method() + " " + route.path());
-            }
-            if (route.method().equals("GET")) {
-                routes.put("HEAD", route);
-            }
-        }
-
+    /**
+     * The routes of one path.
+     *
+     * @param routes by method
+     * @param parameter the value of the path's placeholder; empty if it has none
+     */
+    record Match(Map<String, Route> routes, String parameter) {
         /** Returns null if the path does not support the method. */
         @Nullable
         Route route(String method) {

@@ -47,26 +47,26 @@ class ServerTest {
     @BeforeEach
     void start() throws IOException {
         List<Route> routes = List.of(
-                Route.open("GET", "/ok", _ -> Response.json(200, List.of())),
-                Route.open("GET", "/exception", _ -> {
+                new Route.Open("GET", "/ok", _ -> Response.json(200, List.of())),
+                new Route.Open("GET", "/exception", _ -> {
                     throw new IllegalStateException("secret detail");
                 }),
-                Route.open("GET", "/error", _ -> {
+                new Route.Open("GET", "/error", _ -> {
                     throw new StackOverflowError("secret detail");
                 }),
-                Route.open("GET", "/assertion", _ -> {
+                new Route.Open("GET", "/assertion", _ -> {
                     throw new AssertionError("secret detail");
                 }),
-                Route.open("GET", "/header", _ -> Response.NO_CONTENT.withHeader("X", "a\r\nSet-Cookie: b")),
-                Route.open("GET", "/known", _ -> {
+                new Route.Open("GET", "/header", _ -> Response.NO_CONTENT.withHeader("X", "a\r\nSet-Cookie: b")),
+                new Route.Open("GET", "/known", _ -> {
                     throw new UnsupportedOperationException();
                 }),
-                Route.open("GET", "/slow", _ -> {
+                new Route.Open("GET", "/slow", _ -> {
                     entered.countDown();
                     await(released);
                     return Response.json(200, List.of());
                 }),
-                Route.guarded("GET", "/guarded", (_, caller) -> Response.json(200, caller.username())));
+                new Route.Guarded("GET", "/guarded", (_, caller) -> Response.json(200, caller.username())));
         server = Server.start(
                 new HttpSettings(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 100, 0),
                 routes,
@@ -201,7 +201,7 @@ class ServerTest {
 
     @Test
     void two_routes_with_the_same_method_and_path_are_rejected() {
-        Route route = Route.open("GET", "/a", _ -> Response.NO_CONTENT);
+        Route route = new Route.Open("GET", "/a", _ -> Response.NO_CONTENT);
         assertThrows(IllegalArgumentException.class, () -> new Router(List.of(route, route)));
     }
 }
