@@ -8,7 +8,6 @@ import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisURI;
 import io.lettuce.core.SocketOptions;
 import io.lettuce.core.TimeoutOptions;
-import io.lettuce.core.api.StatefulConnection;
 import io.lettuce.core.cluster.ClusterClientOptions;
 import io.lettuce.core.cluster.ClusterTopologyRefreshOptions;
 import io.lettuce.core.cluster.RedisClusterClient;
@@ -37,7 +36,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import java.util.function.Supplier;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import reactor.util.Loggers;
@@ -91,8 +89,6 @@ final class Connector implements AutoCloseable {
 
     private final ClientResources resources;
     private final AbstractRedisClient client;
-    private final Supplier<Connection> connect;
-    final boolean cluster;
 
     /** Two APIs for the same connection: the first one waits for each reply. */
     record Connection(RedisClusterCommands<String, String> sync, RedisClusterAsyncCommands<String, String> async) {}
@@ -101,7 +97,6 @@ final class Connector implements AutoCloseable {
     Connector(String url, boolean cluster, Duration timeout, Consumer<Throwable> onReconnectFailure) {
         List<RedisURI> uris = parse(url);
         uris.forEach(uri -> uri.setTimeout(timeout));
-        this.cluster = cluster || uris.size() > 1;
         resources = resources(timeout);
         var _ = resources
                 .eventBus()
@@ -109,7 +104,7 @@ final class Connector implements AutoCloseable {
                 .ofType(ReconnectFailedEvent.class)
                 .subscribe(e -> onReconnectFailure.accept(e.getCause()));
         ClientOptions options = options(timeout);
-        if (this.cluster) {
+        if (cluster || uris.size() > 1) {
             var clusterClient = RedisClusterClient.create(resources, uris);
             clusterClient.setOptions(ClusterClientOptions.builder(options)
                     .topologyRefreshOptions(ClusterTopologyRefreshOptions.builder()
@@ -118,18 +113,10 @@ final class Connector implements AutoCloseable {
                             .build())
                     .build());
             client = clusterClient;
-            connect = () -> {
-                var connection = withoutCommandTimeout(clusterClient.connect(CODEC));
-                return new Connection(connection.sync(), connection.async());
-            };
         } else {
             var singleClient = RedisClient.create(resources, uris.getFirst());
             singleClient.setOptions(options);
             client = singleClient;
-            connect = () -> {
-                var connection = withoutCommandTimeout(singleClient.connect(CODEC));
-                return new Connection(connection.sync(), connection.async());
-            };
         }
     }
 
@@ -194,15 +181,21 @@ final class Connector implements AutoCloseable {
                 .build();
     }
 
-    // ReplyTimeouts ends each wait. With a timeout of its own, each wait would set a timer.
-    private static <C extends StatefulConnection<String, String>> C withoutCommandTimeout(C connection) {
-        connection.setTimeout(Duration.ZERO);
-        return connection;
-    }
-
     /** @throws io.lettuce.core.RedisException if Redis cannot be reached */
     Connection connect() {
-        return connect.get();
+        // ReplyTimeouts ends each wait. A command timeout would also set a timer per wait.
+        if (client instanceof RedisClusterClient clusterClient) {
+            var connection = clusterClient.connect(CODEC);
+            connection.setTimeout(Duration.ZERO);
+            return new Connection(connection.sync(), connection.async());
+        }
+        var connection = ((RedisClient) client).connect(CODEC);
+        connection.setTimeout(Duration.ZERO);
+        return new Connection(connection.sync(), connection.async());
+    }
+
+    boolean isCluster() {
+        return client instanceof RedisClusterClient;
     }
 
     @Override

@@ -124,15 +124,14 @@ public final class Redis implements AutoCloseable {
      */
     public Set<String> existingKeys(List<String> keys) {
         Set<String> existing = new HashSet<>();
-        keys.stream().gather(Gatherers.windowFixed(MAX_COMMANDS_AT_ONCE)).forEach(some -> {
-            existing.addAll(connection.send(redis -> {
-                Map<String, RedisFuture<Long>> replies = new HashMap<>();
-                some.forEach(key -> replies.put(key, redis.async().exists(key)));
-                // Without a timeout here, because ReplyTimeouts ends each wait.
-                replies.values().removeIf(reply -> LettuceFutures.awaitOrCancel(reply, 0, TimeUnit.NANOSECONDS) == 0);
-                return replies.keySet();
-            }));
-        });
+        var windows = keys.stream().gather(Gatherers.windowFixed(MAX_COMMANDS_AT_ONCE));
+        windows.forEach(some -> existing.addAll(connection.send(redis -> {
+            Map<String, RedisFuture<Long>> replies = new HashMap<>();
+            some.forEach(key -> replies.put(key, redis.async().exists(key)));
+            // Without a timeout here, because ReplyTimeouts ends each wait.
+            replies.values().removeIf(reply -> LettuceFutures.awaitOrCancel(reply, 0, TimeUnit.NANOSECONDS) == 0);
+            return replies.keySet();
+        })));
         return existing;
     }
 

@@ -86,7 +86,7 @@ final class SharedConnection implements AutoCloseable {
                     // The first command for a node of a cluster opens the connection to that node, and Lettuce
                     // rejects it. It was not sent, so it can be sent again.
                     var reason = reason(e);
-                    boolean retry = connector.cluster && reason == Reason.NOT_CONNECTED;
+                    boolean retry = connector.isCluster() && reason == Reason.NOT_CONNECTED;
                     if (!retry || i == MAX_RETRIES) {
                         outageLog.commandFailed(e);
                         throw new RedisUnavailableException(reason, e);
