@@ -89,19 +89,15 @@ public final class Main {
 
     private static int health(Map<String, String> environment) {
         try {
-            return isReady(Config.checkedPort(environment)) ? 0 : FAILED;
+            int port = Config.checkedPort(environment);
+            var url = URI.create("http://127.0.0.1:" + port + "/health/ready").toURL();
+            int status = ((HttpURLConnection) url.openConnection()).getResponseCode();
+            return status == HttpURLConnection.HTTP_OK ? 0 : FAILED;
         } catch (Config.Invalid e) {
             print(e.getMessage());
             return BAD_CONFIGURATION;
-        }
-    }
-
-    private static boolean isReady(int port) {
-        try {
-            var url = URI.create("http://127.0.0.1:" + port + "/health/ready").toURL();
-            return ((HttpURLConnection) url.openConnection()).getResponseCode() == HttpURLConnection.HTTP_OK;
         } catch (IOException _) {
-            return false;
+            return FAILED;
         }
     }
 

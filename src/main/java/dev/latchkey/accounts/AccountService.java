@@ -55,8 +55,7 @@ public record AccountService(
     public @Nullable User register(Username username, String password) {
         var user = new User(username.text(), hasher.hash(password), clock.instant());
         UserRecord reservation = UserStore.reservation(user.username(), user.createdDate());
-        Runnable undo = () -> users.remove(reservation);
-        if (redis.callOrUndo(() -> reserveAndCreate(reservation, user), undo)) {
+        if (redis.callOrUndo(() -> reserveAndCreate(reservation, user), () -> users.remove(reservation))) {
             return user;
         }
         UserRecord other = users.find(user.username());

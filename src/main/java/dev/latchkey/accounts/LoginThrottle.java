@@ -109,12 +109,8 @@ public record LoginThrottle(Redis redis, boolean enabled) {
         String windowId = Long.toHexString(ThreadLocalRandom.current().nextLong());
         List<String> reply =
                 redis.evalList(COUNT, key, Long.toString(window.toMillis()), field, Integer.toString(max), windowId);
-        return new Count(
-                key,
-                Long.parseLong(reply.get(0)),
-                Long.parseLong(reply.get(1)),
-                Long.parseLong(reply.get(2)),
-                reply.get(3));
+        long[] numbers = reply.stream().limit(3).mapToLong(Long::parseLong).toArray();
+        return new Count(key, numbers[0], numbers[1], numbers[2], reply.get(3));
     }
 
     // Not the username itself: a user may have typed a password there, which would be readable in Redis.

@@ -25,9 +25,4 @@ public record Username(String text) {
             return "";
         }
     }
-
-    @Override
-    public String toString() {
-        return text;
-    }
 }

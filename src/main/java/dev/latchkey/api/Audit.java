@@ -19,9 +19,8 @@ final class Audit {
      * @param sessionId the public id; empty if unknown
      */
     static void log(String event, Request request, String username, String sessionId) {
-        Object[] fields = {
-            "username", username, "address", request.client().address(), "session", sessionId, "requestId", request.id()
-        };
+        String address = request.client().address();
+        Object[] fields = {"username", username, "address", address, "session", sessionId, "requestId", request.id()};
         LOG.log(INFO, event, fields);
     }
 

@@ -40,7 +40,11 @@ public record AuthHandlers(
     private record SessionsBody(List<SessionBody> sessions) {}
 
     private record SessionBody(
-            String id, Instant createdDate, Instant expiresDate, String userAgent, String address, boolean current) {}
+            String id, Instant createdDate, Instant expiresDate, String userAgent, String address, boolean current) {
+        SessionBody(Session of, boolean current) {
+            this(of.id(), of.createdDate(), of.expiresDate(), of.userAgent(), of.address(), current);
+        }
+    }
 
     Response register(Request request) throws IOException {
         RequestFields fields = request.json();
@@ -111,13 +115,7 @@ public record AuthHandlers(
         return lists.run(() -> {
             String currentId = sessionId(caller);
             List<SessionBody> sessions = tokens.sessions(caller.username()).stream()
-                    .map(session -> new SessionBody(
-                            session.id(),
-                            session.createdDate(),
-                            session.expiresDate(),
-                            session.userAgent(),
-                            session.address(),
-                            session.id().equals(currentId)))
+                    .map(session -> new SessionBody(session, session.id().equals(currentId)))
                     .toList();
             return Response.json(200, new SessionsBody(sessions));
         });

@@ -88,8 +88,8 @@ public record TokenStore(
         String token = format.newToken();
         Session session = Session.start(client, clock.instant(), ttl);
         Map<String, Session> all = write(token, username, session);
-        Set<String> endedIds = redis.callOrUndo(
-                () -> all.isEmpty() ? Set.of() : evict(username, all, session.id()), () -> revoke(username, token));
+        Set<String> endedIds =
+                redis.callOrUndo(() -> evict(username, all, session.id()), () -> revoke(username, token));
         return new IssuedToken(token, session, endedIds);
     }
 
