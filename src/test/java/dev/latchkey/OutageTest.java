@@ -192,7 +192,7 @@ class OutageTest {
                             .endsWith("latchkey.redis Redis evicts users and tokens when its memory is full: set"
                                     + " maxmemory-policy noeviction maxmemory-policy=allkeys-lru"),
                     lines::toString);
-            assertTrue(app.printed(" WARNING ").get(1).contains("keeps nothing on disk"), lines::toString);
+            assertTrue(app.printed(" WARNING ").get(1).contains("writes nothing to disk"), lines::toString);
         }
     }
 

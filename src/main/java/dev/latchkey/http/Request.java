@@ -18,6 +18,7 @@ public final class Request {
     private final HttpExchange exchange;
     private final String pathParameter;
     private final HttpSettings settings;
+    private @Nullable ClientInfo client;
 
     Request(HttpExchange exchange, String pathParameter, HttpSettings settings) {
         this.exchange = exchange;
@@ -32,8 +33,11 @@ public final class Request {
 
     /** Returns the client that sent the request. */
     public ClientInfo client() {
-        List<String> userAgents = exchange.getRequestHeaders().getOrDefault("User-Agent", List.of(""));
-        return ClientInfo.of(ClientAddress.of(exchange, settings.trustedProxyHops()), userAgents.getFirst());
+        if (client == null) {
+            List<String> userAgents = exchange.getRequestHeaders().getOrDefault("User-Agent", List.of(""));
+            client = ClientInfo.of(ClientAddress.of(exchange, settings.trustedProxyHops()), userAgents.getFirst());
+        }
+        return client;
     }
 
     /** Returns the value of the path's placeholder, or an empty text if the path has none. */

@@ -51,7 +51,11 @@ public record TodoStore(Redis redis, Limits limits) {
         private static final long serialVersionUID = 1;
 
         LimitException(Limits limits) {
-            super("Todo limit reached: " + limits.todos + " todos, or " + limits.bytes + " bytes of stored todos.");
+            super(
+                    "Todo limit reached: " + limits.todos + " todos, or " + limits.bytes + " bytes of stored todos.",
+                    null,
+                    false,
+                    false);
         }
     }
 
