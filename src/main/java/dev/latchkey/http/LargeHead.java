@@ -54,7 +54,9 @@ final class LargeHead implements AutoCloseable {
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
         }
-        BUDGET.release(reservedBytes);
+        if (reservedBytes > 0) { // even a release of 0 would write to memory that all threads share
+            BUDGET.release(reservedBytes);
+        }
     }
 
     // The local address of a closed channel is the wildcard address.

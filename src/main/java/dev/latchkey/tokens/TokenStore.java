@@ -159,8 +159,8 @@ public record TokenStore(
     }
 
     /**
-     * Ends the caller's current session. If a concurrent refresh has already rotated its token, the new token is
-     * revoked too.
+     * Ends the caller's current session. If a concurrent refresh has already rotated its token, all tokens in the index
+     * are revoked, and with them the new one.
      *
      * @param except a token that stays valid, or null
      */

@@ -19,7 +19,7 @@ import java.util.Map;
  * @param adminUrl for a test that inspects or changes stored data; it has all permissions
  */
 public record Topology(String url, String adminUrl) {
-    /** The permissions that the service needs, as documented in the README. */
+    /** The permissions that the service needs, as documented in operations.md. */
     public static final String ACL =
             "+ping +get +set +del +exists +hget +hset +hdel +hmget +hgetall +hkeys +hlen +hincrby"
                     + " +expire +pexpire +pttl +eval ~tokens:* ~users:* ~sessions:* ~todos:* ~throttle:*";
