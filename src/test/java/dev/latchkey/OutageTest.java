@@ -26,10 +26,10 @@ import org.junit.jupiter.api.Test;
 
 class OutageTest {
     @Test
-    void without_redis_every_answer_that_needs_it_is_a_503_and_never_a_401() throws Exception {
+    void requests_that_need_redis_get_a_503_and_never_a_401_during_an_outage() throws Exception {
         int port = EmbeddedRedis.freePort();
         var redis = EmbeddedRedis.startOn(port);
-        // a command that waited for the connection would wait longer than the client
+        // With this timeout, a command that waited for the connection would wait longer than the client does.
         try (var app = TestApp.startOn(redis.url(), "REDIS_TIMEOUT_MS", "60000")) {
             String name = TestApp.newName();
             String token = app.newToken(name);
@@ -48,13 +48,14 @@ class OutageTest {
             assertEquals(
                     "{\"status\":\"down\",\"redis\":\"disconnected\"}",
                     app.get("/health/ready", token).text());
-            // what needs no Redis needs none now
+            // Responses that do not depend on Redis stay the same during the outage.
             assertEquals(401, app.send("GET", "/api/auth/me", "").status());
             assertEquals(404, app.get("/nothing", token).status());
 
             try (var _ = EmbeddedRedis.startOn(port)) {
                 awaitReady(app, 200);
-                assertEquals(401, app.get("/api/auth/me", token).status(), "that Redis kept nothing");
+                assertEquals(
+                        401, app.get("/api/auth/me", token).status(), "The new Redis does not contain the old token.");
                 assertEquals(204, app.get("/api/auth/verify", app.newToken()).status());
             }
         }
@@ -71,17 +72,17 @@ class OutageTest {
         }
     }
 
-    private static void assertUnavailable(TestClient.Answer answer) {
-        assertEquals(503, answer.status());
-        assertEquals("1", answer.header("Retry-After"));
-        assertEquals("application/problem+json", answer.header("Content-Type"));
-        for (String inner : List.of("lettuce", "localhost", "connected", "Exception")) {
-            assertFalse(answer.text().contains(inner), answer.text());
+    private static void assertUnavailable(TestClient.Answer response) {
+        assertEquals(503, response.status());
+        assertEquals("1", response.header("Retry-After"));
+        assertEquals("application/problem+json", response.header("Content-Type"));
+        for (String internalDetail : List.of("lettuce", "localhost", "connected", "Exception")) {
+            assertFalse(response.text().contains(internalDetail), response.text());
         }
     }
 
     @Test
-    void however_many_probes_there_are_redis_sees_one_ping_in_500_ms() throws Exception {
+    void readiness_probes_cause_at_most_one_ping_per_500_ms() throws Exception {
         try (var redis = EmbeddedRedis.start();
                 var app = TestApp.startOn(redis.url())) {
             app.redis().configResetstat();
@@ -89,15 +90,15 @@ class OutageTest {
             for (int i = 0; i < 200; i++) {
                 assertEquals(200, app.send("GET", "/health/ready", "").status());
             }
-            long most = 1 + TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - start) / 500;
+            long maxPings = 1 + TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - start) / 500;
             String pings = app.redis().info("commandstats").replaceAll("(?s).*cmdstat_ping:calls=(\\d+).*", "$1");
-            assertTrue(Integer.parseInt(pings) <= most, pings + " of at most " + most);
+            assertTrue(Integer.parseInt(pings) <= maxPings, "PINGs: " + pings + ", limit: " + maxPings);
         }
     }
 
-    /** Under maxmemory with noeviction Redis refuses writes and still answers reads. */
+    /** At its maxmemory limit with the policy noeviction, Redis refuses writes but still serves reads. */
     @Test
-    void a_redis_that_refuses_writes_is_a_503_for_who_writes() throws Exception {
+    void requests_that_write_get_a_503_if_redis_refuses_writes() throws Exception {
         try (var redis = EmbeddedRedis.start();
                 var app = TestApp.startOn(redis.url())) {
             String token = app.newToken();
@@ -105,13 +106,16 @@ class OutageTest {
             assertUnavailable(app.register(TestApp.newName()));
             assertUnavailable(app.send("POST", "/api/todos", token, "{\"name\":\"n\"}"));
             assertUnavailable(app.send("POST", "/api/auth/refresh", token, ""));
-            assertEquals(204, app.get("/api/auth/verify", token).status(), "a refused refresh leaves the old token");
+            assertEquals(
+                    204,
+                    app.get("/api/auth/verify", token).status(),
+                    "A failed refresh must leave the old token valid.");
         }
     }
 
-    /** Without its entry, a session that goes on would escape log out everywhere. */
+    /** If the entry of a valid session were deleted, the session would escape a logout everywhere. */
     @Test
-    void a_session_stays_in_the_index_where_redis_does_not_say_whether_its_token_lives() throws Exception {
+    void a_session_stays_in_the_index_if_redis_cannot_tell_whether_its_token_is_valid() throws Exception {
         try (var redis = EmbeddedRedis.start();
                 var app = TestApp.startOn(redis.url())) {
             String name = TestApp.newName();
@@ -123,7 +127,7 @@ class OutageTest {
     }
 
     @Test
-    void the_service_starts_without_redis_and_is_ready_as_soon_as_there_is_one() throws Exception {
+    void the_service_starts_without_redis_and_becomes_ready_when_redis_is_available() throws Exception {
         int port = EmbeddedRedis.freePort();
         try (var app = ServiceProcess.launch("redis://nobody:s3cret@localhost:" + port)) {
             assertEquals("{\"status\":\"down\",\"redis\":\"disconnected\"}", app.awaitReady(503));
@@ -139,7 +143,7 @@ class OutageTest {
                     app.get("/api/auth/verify", "d6ad7dae-c147-4513-a58b-2a2516cff3b7");
                     return app.printed("Redis is available again").size() == 1;
                 });
-                app.stop(); // before Redis: else it is an outage again
+                app.stop(); // This comes before Redis stops, because that would be another outage.
             }
             var lines = app.printed("");
             assertTrue(app.printed("Redis is available again").getFirst().matches(".* failedCommands=[1-9][0-9]*"));
@@ -161,9 +165,9 @@ class OutageTest {
     }
 
     @Test
-    void a_first_try_to_connect_that_takes_long_does_not_hold_answers_back() throws Exception {
+    void a_slow_first_connection_attempt_does_not_delay_responses() throws Exception {
         var address = InetAddress.getLoopbackAddress();
-        // of sentinels that say nothing, each is waited for in turn
+        // The service waits for each sentinel in turn, because none of them replies.
         try (var first = new ServerSocket(0, 1, address);
                 var second = new ServerSocket(0, 1, address);
                 var third = new ServerSocket(0, 1, address);
@@ -174,13 +178,16 @@ class OutageTest {
             try (var app = TestApp.startOn("redis-sentinel://" + all + "#master", "REDIS_TIMEOUT_MS", "2000")) {
                 assertUnavailable(app.get("/api/auth/verify", UUID.randomUUID().toString()));
                 last.setSoTimeout(1);
-                assertThrows(SocketTimeoutException.class, last::accept, "answered before all were tried");
+                assertThrows(
+                        SocketTimeoutException.class,
+                        last::accept,
+                        "The response must arrive before the last sentinel is tried.");
             }
         }
     }
 
     @Test
-    void a_redis_that_may_lose_users_is_a_warning_at_the_start() throws Exception {
+    void a_redis_that_may_lose_users_causes_warnings_at_startup() throws Exception {
         try (var redis = EmbeddedRedis.start(Map.of("maxmemory-policy", "allkeys-lru", "save", ""));
                 var app = ServiceProcess.start(redis.url())) {
             var lines = app.stop();
@@ -197,7 +204,7 @@ class OutageTest {
     }
 
     @Test
-    void a_redis_that_keeps_what_it_has_is_no_warning_nor_is_one_that_forbids_to_ask() throws Exception {
+    void a_durable_redis_and_a_redis_that_forbids_config_cause_no_warnings() throws Exception {
         Map<String, String> durable = Map.of("appendonly", "yes");
         Map<String, String> restricted = Map.of("save", "", "user default on nopass +@all -config ~*", " ");
         for (var settings : List.of(durable, Map.of("save", "60 1"), restricted)) {

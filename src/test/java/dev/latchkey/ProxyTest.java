@@ -34,14 +34,17 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.FieldSource;
 
 /**
- * An attack on everybody behind the same proxy: a client sends what the proxy lets through, but the service does not accept. If
- * the service closed the connection without a response, nginx would take the instance for failed, and after one such request
- * for each instance it would respond to everybody with 502 for 10 s.
+ * An attack on all clients behind the same proxy: a client sends a request that the proxy passes on but the service
+ * does not accept. If the service closed the connection without a response, nginx would consider the instance failed.
+ * After one such request per instance, nginx would respond to every client with 502 for 10 s.
  */
 @ParameterizedClass(name = "{0}")
 @FieldSource("PROXIES")
 class ProxyTest {
-    /** With their defaults, apart from what keeps them to a folder and a port, and what lets large bodies through nginx. */
+    /**
+     * The proxies, each as a command and its configuration. All settings have their defaults, except that each proxy
+     * uses only its own folder and port, and that nginx accepts large bodies.
+     */
     static final List<Arguments> PROXIES = List.of(
             Arguments.of("nginx -e stderr -p . -c proxy.conf", """
             daemon off; master_process off; pid nginx.pid; error_log stderr; events {}
@@ -70,7 +73,7 @@ class ProxyTest {
                 server second 127.0.0.1:%d
             """));
 
-    private static final int TRIES = 20;
+    private static final int REPETITIONS = 20;
     private static final byte[] BODY = new byte[15 << 20];
     private static EmbeddedRedis redis;
     private static List<ServiceProcess> instances;
@@ -106,7 +109,7 @@ class ProxyTest {
     @BeforeEach
     void startProxy(@TempDir Path folder) throws IOException {
         String name = command.substring(0, command.indexOf(' '));
-        // Debian has nginx and HAProxy in a folder that is not in the PATH of an ordinary user
+        // Debian installs nginx and HAProxy in a folder that is not in the PATH of an ordinary user.
         String path = System.getenv("PATH") + ":/usr/sbin";
         boolean installed = Stream.of(path.split(":", -1)).anyMatch(part -> Files.isExecutable(Path.of(part, name)));
         assumeTrue(installed, name + " is not installed");
@@ -122,13 +125,13 @@ class ProxyTest {
         process = builder.start();
         Runtime.getRuntime().addShutdownHook(new Thread(process::destroyForcibly));
         Load.await(() ->
-                !process.isAlive() || respond(head("GET /health/ready", ""), 0).equals("200"));
+                !process.isAlive() || exchange(head("GET /health/ready", ""), 0).equals("200"));
         assertTrue(process.isAlive(), Files.readString(log));
     }
 
     @AfterEach
     void stopProxy() {
-        if (process != null) { // it is installed
+        if (process != null) { // The process is null if the proxy is not installed.
             process.destroyForcibly().onExit().join();
         }
     }
@@ -141,8 +144,11 @@ class ProxyTest {
         return head("GET /api/auth/verify", "Authorization: Bearer " + token + "\r\n" + fields);
     }
 
-    /** Returns the status and whose it is. Sending may fail, because a response can come before the proxy has the whole body. */
-    private String respond(String head, int bodyBytes) {
+    /**
+     * Sends a request and returns the status code, followed by "by the proxy" if the response does not come from
+     * Latchkey. Sending may fail, because the response can arrive before the proxy has received the whole body.
+     */
+    private String exchange(String head, int bodyBytes) {
         try (var socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
             socket.setSoTimeout(30_000);
             Thread.startVirtualThread(new FutureTask<>(() -> {
@@ -152,30 +158,33 @@ class ProxyTest {
             }));
             var in = new Scanner(socket.getInputStream(), StandardCharsets.ISO_8859_1).useDelimiter("\r\n\r\n");
             String text = in.hasNext() ? in.next() : "";
-            return RawClient.status(text) + (text.contains("nosniff") ? "" : " by the proxy"); // a header of Latchkey
+            boolean isFromLatchkey = text.contains("nosniff"); // Latchkey sends this header in every response.
+            return RawClient.status(text) + (isFromLatchkey ? "" : " by the proxy");
         } catch (IOException _) {
             return "no connection";
         }
     }
 
-    /** @param expected a regular expression for the status, and whose it is */
-    private void assertResponses(int tries, String expected, String head, int bodyBytes) throws IOException {
-        List<String> responses =
-                Stream.generate(() -> respond(head, bodyBytes)).limit(tries).toList();
-        boolean right = responses.stream().allMatch(response -> response.matches(expected));
-        assertTrue(right, responses + " instead of " + expected + "\n" + Files.readString(log));
+    /** @param expected a regular expression for the result of {@link #exchange} */
+    private void assertResponses(int repetitions, String expected, String head, int bodyBytes) throws IOException {
+        List<String> responses = Stream.generate(() -> exchange(head, bodyBytes))
+                .limit(repetitions)
+                .toList();
+        boolean allMatch = responses.stream().allMatch(response -> response.matches(expected));
+        assertTrue(allMatch, "Expected " + expected + ", got " + responses + "\n" + Files.readString(log));
     }
 
-    private void assertHarmless(int tries, String expected, String head, int bodyBytes) throws IOException {
-        assertResponses(tries, expected, head, bodyBytes);
+    /** Asserts that the responses are as expected, and that the proxy still uses each instance afterwards. */
+    private void assertHarmless(int repetitions, String expected, String head, int bodyBytes) throws IOException {
+        assertResponses(repetitions, expected, head, bodyBytes);
         String id = TestClient.newName();
-        assertResponses(TRIES, "204", tokenCheck("X-Request-Id: " + id + "\r\n"), 0);
-        // each has got some of these: none has been taken out
+        assertResponses(REPETITIONS, "204", tokenCheck("X-Request-Id: " + id + "\r\n"), 0);
+        // Each instance has received some of these requests, so the proxy considers no instance failed.
         Load.await(() ->
                 instances.stream().noneMatch(instance -> instance.printed(id).isEmpty()));
     }
 
-    private static String names(int count, int valueLength) {
+    private static String headers(int count, int valueLength) {
         return IntStream.range(0, count)
                 .mapToObj(i -> "X-" + i + ": " + "x".repeat(valueLength) + "\r\n")
                 .collect(Collectors.joining());
@@ -183,22 +192,23 @@ class ProxyTest {
 
     @ParameterizedTest
     @CsvSource({"/api/auth/login, 413", "/nothing, 404", "/api/todos, 401"})
-    void a_body_of_any_size_gets_its_response(String path, String status) throws IOException {
+    void a_body_of_any_size_gets_a_response_from_latchkey(String path, String status) throws IOException {
         for (int megabytes : new int[] {2, 5, 15}) {
             int bytes = megabytes << 20;
             String fields = "Content-Type: application/json\r\nContent-Length: " + bytes + "\r\n";
-            assertHarmless(megabytes == 2 ? TRIES : TRIES / 4, status, head("POST " + path, fields), bytes);
+            assertHarmless(megabytes == 2 ? REPETITIONS : REPETITIONS / 4, status, head("POST " + path, fields), bytes);
         }
     }
 
     @Test
-    void headers_that_the_proxy_lets_through_get_their_response() throws IOException {
-        // HAProxy itself refuses what is larger than its buffer of 16 KiB, and more than 101 headers
+    void headers_that_the_proxy_passes_on_get_a_response_from_latchkey() throws IOException {
+        // HAProxy itself refuses a head that exceeds its buffer of 16 KiB or has more than 101 headers.
         String refused = command.startsWith("haproxy") ? "|(400|431) by the proxy" : "";
-        assertHarmless(TRIES, "204", tokenCheck(names(65, 0)), 0);
-        assertHarmless(TRIES, "204" + refused, tokenCheck(("Cookie: a=" + "x".repeat(7168) + "\r\n").repeat(3)), 0);
-        assertHarmless(TRIES, "204" + refused, tokenCheck(names(190, 160)), 0); // 32 KiB
-        assertHarmless(TRIES, "431" + refused, tokenCheck(names(250, 0)), 0);
-        assertHarmless(TRIES, "431" + refused, tokenCheck(names(900, 20)), 0); // 30 KiB
+        assertHarmless(REPETITIONS, "204", tokenCheck(headers(65, 0)), 0);
+        assertHarmless(
+                REPETITIONS, "204" + refused, tokenCheck(("Cookie: a=" + "x".repeat(7168) + "\r\n").repeat(3)), 0);
+        assertHarmless(REPETITIONS, "204" + refused, tokenCheck(headers(190, 160)), 0); // 32 KiB
+        assertHarmless(REPETITIONS, "431" + refused, tokenCheck(headers(250, 0)), 0);
+        assertHarmless(REPETITIONS, "431" + refused, tokenCheck(headers(900, 20)), 0); // 30 KiB
     }
 }

@@ -30,8 +30,8 @@ import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Two requests of one user at the same time. Each rule is tried with many orders of their Redis commands, and then in many
- * rounds without any order.
+ * Two concurrent requests of one user. Each rule is checked with many orders of the two requests' Redis commands, and
+ * then in many rounds that do not control the order.
  */
 @ParameterizedClass(name = "TOKEN_STORAGE={0}")
 @ValueSource(strings = {"plain", "hashed"})
@@ -40,8 +40,8 @@ class RaceTest {
     private static final int ROUNDS = Integer.getInteger("race.rounds", 50);
     private static final long TTL_MILLIS = 600_000;
     private static final int MAX_SESSIONS = 3;
-    private static final String NEW = "a new and better one";
-    private static final String OTHER = "another user's password";
+    private static final String NEW_PASSWORD = "a new and better one";
+    private static final String OTHER_PASSWORD = "another user's password";
 
     private static EmbeddedRedis redis;
     private static Interleaver interleaver;
@@ -72,24 +72,28 @@ class RaceTest {
     }
 
     /**
-     * A user alone in Redis, with a todo and two sessions.
+     * The state before a race: Redis contains only one user, with a todo and two sessions.
      *
-     * @param session the public id of {@code token}'s
-     * @param dump all that Redis holds then
+     * @param token of the first session
+     * @param sessionId the public id of the first session
+     * @param otherToken of the second session
+     * @param dump the value of each key in Redis, as returned by DUMP
      */
-    private record Scenario(String name, String token, String session, String other, Map<String, byte[]> dump) {
-        static Scenario set(Consumer<Scenario> more) {
+    private record Scenario(String name, String token, String sessionId, String otherToken, Map<String, byte[]> dump) {
+        static Scenario create(Consumer<Scenario> preparation) {
             app.redis().flushall();
             String name = TestApp.newName();
             String token = app.newToken(name);
             app.send("POST", "/api/todos", token, "{\"name\":\"mine\"}");
             var sessions = app.get("/api/auth/sessions", token).json().get("sessions");
-            String session = sessions.get(0).get("id").asString();
-            var scene = new Scenario(
-                    name, token, session, app.login(name, TestApp.PASSWORD).field("token"), new HashMap<>());
-            more.accept(scene);
-            app.redis().keys("*").forEach(key -> scene.dump.put(key, app.redis().dump(key)));
-            return scene;
+            String sessionId = sessions.get(0).get("id").asString();
+            var scenario = new Scenario(
+                    name, token, sessionId, app.login(name, TestApp.PASSWORD).field("token"), new HashMap<>());
+            preparation.accept(scenario);
+            app.redis()
+                    .keys("*")
+                    .forEach(key -> scenario.dump.put(key, app.redis().dump(key)));
+            return scenario;
         }
 
         void reset() {
@@ -97,253 +101,261 @@ class RaceTest {
             dump.forEach((key, value) -> app.redis().restore(key, TTL_MILLIS, value));
         }
 
-        /** That these tokens are alive, no others, and that the index has just them. */
-        void assertLive(String... tokens) {
-            assertEquals(new HashSet<>(Stream.of(tokens).map(app::key).toList()), liveKeys());
+        /** Asserts that exactly these tokens are valid, and that the session index lists exactly these tokens. */
+        void assertValid(String... tokens) {
+            assertEquals(new HashSet<>(Stream.of(tokens).map(app::key).toList()), validKeys());
         }
 
-        Set<String> liveKeys() {
-            Set<String> live = Set.copyOf(app.liveKeys(name));
+        Set<String> validKeys() {
+            Set<String> valid = Set.copyOf(app.liveKeys(name));
             Set<String> indexed = new HashSet<>();
             app.redis().hkeys("sessions:" + name).forEach(suffix -> indexed.add("tokens:" + suffix));
-            assertEquals(live, indexed, "the index");
-            return live;
+            assertEquals(valid, indexed, "The session index must list exactly the valid tokens.");
+            return valid;
         }
 
-        int status(String password) {
+        int loginStatus(String password) {
             return app.login(name, password).status();
         }
     }
 
     @FunctionalInterface
     private interface Request {
-        Answer send(TestApp at, Scenario scene);
+        Answer send(TestApp instance, Scenario scenario);
     }
 
     @FunctionalInterface
     private interface Rule {
-        void check(Scenario scene, Answer first, Answer second);
+        void check(Scenario scenario, Answer first, Answer second);
     }
 
-    private static void race(Request one, Request other, Rule rule) throws Exception {
-        race(_ -> {}, one, other, rule);
+    private static void race(Request firstRequest, Request secondRequest, Rule rule) throws Exception {
+        race(_ -> {}, firstRequest, secondRequest, rule);
     }
 
-    private static void race(Consumer<Scenario> before, Request one, Request other, Rule rule) throws Exception {
-        Scenario scene = Scenario.set(before);
+    private static void race(Consumer<Scenario> preparation, Request firstRequest, Request secondRequest, Rule rule)
+            throws Exception {
+        Scenario scenario = Scenario.create(preparation);
         for (int i = 0; i < ORDERS + ROUNDS; i++) {
-            scene.reset();
-            Both<Answer> answers = i < ORDERS
-                    ? interleaver.run(i, () -> one.send(first, scene), () -> other.send(second, scene))
-                    : interleaver.runFreely(() -> one.send(first, scene), () -> other.send(second, scene));
+            scenario.reset();
+            Both<Answer> responses = i < ORDERS
+                    ? interleaver.run(
+                            i, () -> firstRequest.send(first, scenario), () -> secondRequest.send(second, scenario))
+                    : interleaver.runFreely(
+                            () -> firstRequest.send(first, scenario), () -> secondRequest.send(second, scenario));
             try {
-                rule.check(scene, answers.first(), answers.second());
+                rule.check(scenario, responses.first(), responses.second());
             } catch (AssertionError e) {
-                throw new AssertionError((i < ORDERS ? "order " : "free round ") + i + ": " + answers, e);
+                throw new AssertionError((i < ORDERS ? "Order " : "Free round ") + i + ": " + responses, e);
             }
         }
     }
 
-    private static Answer login(TestApp at, Scenario scene) {
-        return at.login(scene.name(), TestApp.PASSWORD);
+    private static Answer login(TestApp instance, Scenario scenario) {
+        return instance.login(scenario.name(), TestApp.PASSWORD);
     }
 
-    private static Answer refresh(TestApp at, Scenario scene) {
-        return at.send("POST", "/api/auth/refresh", scene.token(), "");
+    private static Answer refresh(TestApp instance, Scenario scenario) {
+        return instance.send("POST", "/api/auth/refresh", scenario.token(), "");
     }
 
-    private static Answer logoutEverywhere(TestApp at, Scenario scene) {
-        return at.send("DELETE", "/api/auth/sessions", scene.other(), "");
+    private static Answer logoutEverywhere(TestApp instance, Scenario scenario) {
+        return instance.send("DELETE", "/api/auth/sessions", scenario.otherToken(), "");
     }
 
-    private static Answer changePassword(TestApp at, String token, String next) {
-        return at.send(
+    private static Answer changePassword(TestApp instance, String token, String newPassword) {
+        return instance.send(
                 "PUT",
                 "/api/auth/password",
                 token,
-                "{\"currentPassword\":\"" + TestApp.PASSWORD + "\",\"newPassword\":\"" + next + "\"}");
+                "{\"currentPassword\":\"" + TestApp.PASSWORD + "\",\"newPassword\":\"" + newPassword + "\"}");
     }
 
-    private static Answer changePassword(TestApp at, Scenario scene) {
-        return changePassword(at, scene.other(), NEW);
+    private static Answer changePassword(TestApp instance, Scenario scenario) {
+        return changePassword(instance, scenario.otherToken(), NEW_PASSWORD);
     }
 
-    private static Answer deleteAccount(TestApp at, Scenario scene) {
-        return at.send("DELETE", "/api/auth/account", scene.other(), "{\"password\":\"" + TestApp.PASSWORD + "\"}");
+    private static Answer deleteAccount(TestApp instance, Scenario scenario) {
+        return instance.send(
+                "DELETE", "/api/auth/account", scenario.otherToken(), "{\"password\":\"" + TestApp.PASSWORD + "\"}");
     }
 
-    private static Answer deleteAndRegisterAnew(TestApp at, Scenario scene) {
-        Answer deleted = deleteAccount(at, scene);
-        register(at, scene);
+    private static Answer deleteAndRegisterAgain(TestApp instance, Scenario scenario) {
+        Answer deleted = deleteAccount(instance, scenario);
+        register(instance, scenario);
         return deleted;
     }
 
-    private static Answer register(TestApp at, Scenario scene) {
-        return at.send("POST", "/api/auth/register", TestApp.credentials(scene.name(), OTHER));
+    private static Answer register(TestApp instance, Scenario scenario) {
+        return instance.send("POST", "/api/auth/register", TestApp.credentials(scenario.name(), OTHER_PASSWORD));
     }
 
-    private static void assertOneOf(Answer answer, Integer... statuses) {
-        assertTrue(List.of(statuses).contains(answer.status()), answer.toString());
+    private static void assertOneOf(Answer response, Integer... statuses) {
+        assertTrue(List.of(statuses).contains(response.status()), response.toString());
     }
 
     @Test
-    void a_login_with_the_old_password_while_it_changes_leaves_no_live_token() throws Exception {
-        race(RaceTest::login, RaceTest::changePassword, (scene, login, change) -> {
+    void a_login_during_a_password_change_leaves_no_valid_token_of_the_old_password() throws Exception {
+        race(RaceTest::login, RaceTest::changePassword, (scenario, login, change) -> {
             assertOneOf(login, 200, 401);
             assertEquals(200, change.status());
-            scene.assertLive(change.field("token"));
-            assertEquals(401, scene.status(TestApp.PASSWORD));
-            assertEquals(200, scene.status(NEW));
+            scenario.assertValid(change.field("token"));
+            assertEquals(401, scenario.loginStatus(TestApp.PASSWORD));
+            assertEquals(200, scenario.loginStatus(NEW_PASSWORD));
         });
     }
 
-    /** As before, and the login replaces the hash of the old password by a stronger one. */
+    /** In this race, the login also replaces the hash of the old password by a stronger hash. */
     @Test
-    void an_upgrade_of_the_hash_while_the_password_changes_does_not_bring_the_old_one_back() throws Exception {
-        race(RaceTest::weakenHash, RaceTest::login, RaceTest::changePassword, (scene, login, change) -> {
+    void a_hash_upgrade_during_a_password_change_does_not_restore_the_old_password() throws Exception {
+        race(RaceTest::weakenHash, RaceTest::login, RaceTest::changePassword, (scenario, login, change) -> {
             assertOneOf(login, 200, 401);
             assertEquals(200, change.status());
-            scene.assertLive(change.field("token"));
-            assertEquals(401, scene.status(TestApp.PASSWORD));
-            assertEquals(200, scene.status(NEW));
+            scenario.assertValid(change.field("token"));
+            assertEquals(401, scenario.loginStatus(TestApp.PASSWORD));
+            assertEquals(200, scenario.loginStatus(NEW_PASSWORD));
         });
     }
 
-    private static void weakenHash(Scenario scene) {
-        String key = "users:" + scene.name();
-        String weak;
+    private static void weakenHash(Scenario scenario) {
+        String key = "users:" + scenario.name();
+        String weakHash;
         try {
             var spec = new PBEKeySpec(TestApp.PASSWORD.toCharArray(), new byte[16], 1, 256);
             byte[] bytes = SecretKeyFactory.getInstance("PBKDF2WithHmacSHA256")
                     .generateSecret(spec)
                     .getEncoded();
-            weak = "$pbkdf2-sha256$i=1$" + "A".repeat(22) + "$"
+            weakHash = "$pbkdf2-sha256$i=1$" + "A".repeat(22) + "$"
                     + Base64.getEncoder().withoutPadding().encodeToString(bytes);
         } catch (GeneralSecurityException e) {
             throw new IllegalStateException(e);
         }
-        String strong = "\\$pbkdf2[^\"]*";
-        app.redis().set(key, app.redis().get(key).replaceAll(strong, Matcher.quoteReplacement(weak)));
+        String strongHash = "\\$pbkdf2[^\"]*";
+        app.redis().set(key, app.redis().get(key).replaceAll(strongHash, Matcher.quoteReplacement(weakHash)));
     }
 
     @Test
-    void two_logins_that_both_upgrade_the_hash_both_get_in() throws Exception {
-        race(RaceTest::weakenHash, RaceTest::login, RaceTest::login, (scene, one, other) -> {
+    void two_concurrent_logins_that_upgrade_the_hash_both_succeed() throws Exception {
+        race(RaceTest::weakenHash, RaceTest::login, RaceTest::login, (scenario, one, other) -> {
             assertEquals(200, one.status());
             assertEquals(200, other.status());
-            assertEquals(200, scene.status(TestApp.PASSWORD));
+            assertEquals(200, scenario.loginStatus(TestApp.PASSWORD));
         });
     }
 
     @Test
-    void a_refresh_in_flight_does_not_escape_log_out_everywhere() throws Exception {
-        race(RaceTest::refresh, RaceTest::logoutEverywhere, (scene, refresh, logout) -> {
+    void a_refresh_in_flight_does_not_escape_a_logout_everywhere() throws Exception {
+        race(RaceTest::refresh, RaceTest::logoutEverywhere, (scenario, refresh, logout) -> {
             assertOneOf(refresh, 200, 401);
             assertEquals(204, logout.status());
-            scene.assertLive();
+            scenario.assertValid();
         });
     }
 
     @Test
     void a_refresh_in_flight_does_not_escape_the_end_of_its_session() throws Exception {
-        Request end = (at, scene) -> at.send("DELETE", "/api/auth/sessions/" + scene.session(), scene.other(), "");
-        race(RaceTest::refresh, end, (scene, refresh, ended) -> {
+        Request end = (instance, scenario) ->
+                instance.send("DELETE", "/api/auth/sessions/" + scenario.sessionId(), scenario.otherToken(), "");
+        race(RaceTest::refresh, end, (scenario, refresh, ended) -> {
             assertOneOf(refresh, 200, 401);
             assertEquals(204, ended.status());
-            scene.assertLive(scene.other());
+            scenario.assertValid(scenario.otherToken());
         });
     }
 
     @Test
-    void a_refresh_in_flight_does_not_escape_a_new_password() throws Exception {
-        race(RaceTest::refresh, RaceTest::changePassword, (scene, refresh, change) -> {
+    void a_refresh_in_flight_does_not_escape_a_password_change() throws Exception {
+        race(RaceTest::refresh, RaceTest::changePassword, (scenario, refresh, change) -> {
             assertOneOf(refresh, 200, 401);
             assertEquals(200, change.status());
-            scene.assertLive(change.field("token"));
+            scenario.assertValid(change.field("token"));
         });
     }
 
-    /** The token that ends last, too, may have been replaced meanwhile. */
+    /** The caller's token is revoked last. A concurrent refresh may have replaced this token by then. */
     @Test
-    void a_refresh_in_flight_of_the_callers_token_does_not_escape() throws Exception {
+    void a_refresh_in_flight_of_the_callers_own_token_does_not_escape_revocation() throws Exception {
         race(
                 RaceTest::refresh,
-                (at, scene) -> at.send("DELETE", "/api/auth/sessions", scene.token(), ""),
-                (scene, refresh, logout) -> {
+                (instance, scenario) -> instance.send("DELETE", "/api/auth/sessions", scenario.token(), ""),
+                (scenario, refresh, logout) -> {
                     assertOneOf(refresh, 200, 401);
                     assertOneOf(logout, 204, 401);
                     if (logout.status() == 204) {
-                        scene.assertLive();
+                        scenario.assertValid();
                     }
                 });
-        race(RaceTest::refresh, (at, scene) -> changePassword(at, scene.token(), NEW), (scene, refresh, change) -> {
-            assertOneOf(refresh, 200, 401);
-            assertOneOf(change, 200, 401);
-            if (change.status() == 200) {
-                scene.assertLive(change.field("token"));
-            }
-        });
+        race(
+                RaceTest::refresh,
+                (instance, scenario) -> changePassword(instance, scenario.token(), NEW_PASSWORD),
+                (scenario, refresh, change) -> {
+                    assertOneOf(refresh, 200, 401);
+                    assertOneOf(change, 200, 401);
+                    if (change.status() == 200) {
+                        scenario.assertValid(change.field("token"));
+                    }
+                });
     }
 
     @Test
-    void a_refresh_in_flight_does_not_escape_the_cap_on_sessions() throws Exception {
-        race(scene -> login(app, scene), RaceTest::refresh, RaceTest::login, (scene, refresh, login) -> {
+    void a_refresh_in_flight_does_not_escape_the_session_limit() throws Exception {
+        race(scenario -> login(app, scenario), RaceTest::refresh, RaceTest::login, (scenario, refresh, login) -> {
             assertOneOf(refresh, 200, 401);
             assertEquals(200, login.status());
-            assertEquals(MAX_SESSIONS, scene.liveKeys().size());
-            assertTrue(scene.liveKeys().contains(app.key(login.field("token"))));
+            assertEquals(MAX_SESSIONS, scenario.validKeys().size());
+            assertTrue(scenario.validKeys().contains(app.key(login.field("token"))));
         });
     }
 
     @Test
-    void of_a_refresh_and_a_logout_of_one_token_none_leaves_it() throws Exception {
-        Request logout = (at, scene) -> at.send("POST", "/api/auth/logout", scene.token(), "");
-        race(RaceTest::refresh, logout, (scene, refresh, loggedOut) -> {
+    void concurrent_refresh_and_logout_leave_the_old_token_invalid() throws Exception {
+        Request logout = (instance, scenario) -> instance.send("POST", "/api/auth/logout", scenario.token(), "");
+        race(RaceTest::refresh, logout, (scenario, refresh, loggedOut) -> {
             assertOneOf(loggedOut, 204, 401);
             if (refresh.status() == 200) {
-                scene.assertLive(scene.other(), refresh.field("token"));
+                scenario.assertValid(scenario.otherToken(), refresh.field("token"));
             } else {
                 assertEquals(401, refresh.status());
-                scene.assertLive(scene.other());
+                scenario.assertValid(scenario.otherToken());
             }
         });
     }
 
     @Test
-    void of_two_refreshes_of_one_token_one_succeeds() throws Exception {
-        race(RaceTest::refresh, RaceTest::refresh, (scene, one, other) -> {
+    void exactly_one_of_two_concurrent_refreshes_of_a_token_succeeds() throws Exception {
+        race(RaceTest::refresh, RaceTest::refresh, (scenario, one, other) -> {
             assertEquals(200 + 401, one.status() + other.status());
-            scene.assertLive(scene.other(), (one.status() == 200 ? one : other).field("token"));
+            scenario.assertValid(scenario.otherToken(), (one.status() == 200 ? one : other).field("token"));
         });
     }
 
     @Test
-    void of_two_password_changes_one_succeeds() throws Exception {
-        Request one = (at, scene) -> changePassword(at, scene.token(), NEW);
-        Request other = (at, scene) -> changePassword(at, scene.other(), OTHER);
-        race(one, other, (scene, first, second) -> {
+    void exactly_one_of_two_concurrent_password_changes_succeeds() throws Exception {
+        Request one = (instance, scenario) -> changePassword(instance, scenario.token(), NEW_PASSWORD);
+        Request other = (instance, scenario) -> changePassword(instance, scenario.otherToken(), OTHER_PASSWORD);
+        race(one, other, (scenario, first, second) -> {
             assertEquals(200 + 401, first.status() + second.status());
             boolean firstWon = first.status() == 200;
-            scene.assertLive((firstWon ? first : second).field("token"));
-            assertEquals(firstWon ? 200 : 401, scene.status(NEW));
-            assertEquals(firstWon ? 401 : 200, scene.status(OTHER));
-            assertEquals(401, scene.status(TestApp.PASSWORD));
+            scenario.assertValid((firstWon ? first : second).field("token"));
+            assertEquals(firstWon ? 200 : 401, scenario.loginStatus(NEW_PASSWORD));
+            assertEquals(firstWon ? 401 : 200, scenario.loginStatus(OTHER_PASSWORD));
+            assertEquals(401, scenario.loginStatus(TestApp.PASSWORD));
         });
     }
 
     @Test
-    void a_login_during_account_deletion_leaves_nothing_behind() throws Exception {
-        race(RaceTest::login, RaceTest::deleteAccount, (scene, login, deleted) -> {
+    void a_login_during_an_account_deletion_leaves_no_data() throws Exception {
+        race(RaceTest::login, RaceTest::deleteAccount, (scenario, login, deleted) -> {
             assertOneOf(login, 200, 401);
             assertEquals(204, deleted.status());
-            scene.assertLive();
+            scenario.assertValid();
             assertEquals(0, app.redis().dbsize(), () -> app.redis().keys("*").toString());
         });
     }
 
     @Test
-    void a_refresh_during_account_deletion_leaves_nothing_behind() throws Exception {
-        race(RaceTest::refresh, RaceTest::deleteAccount, (scene, refresh, deleted) -> {
+    void a_refresh_during_an_account_deletion_leaves_no_data() throws Exception {
+        race(RaceTest::refresh, RaceTest::deleteAccount, (scenario, refresh, deleted) -> {
             assertOneOf(refresh, 200, 401);
             assertEquals(204, deleted.status());
             assertEquals(0, app.redis().dbsize(), () -> app.redis().keys("*").toString());
@@ -351,74 +363,75 @@ class RaceTest {
     }
 
     @Test
-    void of_a_password_change_and_an_account_deletion_nothing_is_left_or_the_change_won() throws Exception {
-        Request change = (at, scene) -> changePassword(at, scene.token(), NEW);
-        race(change, RaceTest::deleteAccount, (scene, changed, deleted) -> {
+    void exactly_one_of_a_concurrent_password_change_and_account_deletion_succeeds() throws Exception {
+        Request change = (instance, scenario) -> changePassword(instance, scenario.token(), NEW_PASSWORD);
+        race(change, RaceTest::deleteAccount, (scenario, changed, deleted) -> {
             if (deleted.status() == 204) {
                 assertEquals(401, changed.status());
                 assertEquals(
                         0, app.redis().dbsize(), () -> app.redis().keys("*").toString());
             } else {
                 assertEquals(401, deleted.status());
-                scene.assertLive(changed.field("token"));
+                scenario.assertValid(changed.field("token"));
             }
         });
     }
 
     @Test
-    void a_registration_never_finds_a_name_taken_that_a_deletion_frees() throws Exception {
-        Consumer<Scenario> beginDeletion = scene -> {
-            String key = "users:" + scene.name();
+    void a_registration_during_a_deletion_never_finds_the_username_taken() throws Exception {
+        Consumer<Scenario> beginDeletion = scenario -> {
+            String key = "users:" + scenario.name();
             app.redis().set(key, app.redis().get(key).replaceAll("\\$pbkdf2[^\"]*", ""));
         };
-        race(beginDeletion, RaceTest::register, RaceTest::deleteAccount, (scene, registered, deleted) -> {
+        race(beginDeletion, RaceTest::register, RaceTest::deleteAccount, (scenario, registered, deleted) -> {
             assertOneOf(registered, 201, 503);
             assertEquals(204, deleted.status());
-            assertEquals(registered.status() == 201 ? 200 : 401, scene.status(OTHER));
+            assertEquals(registered.status() == 201 ? 200 : 401, scenario.loginStatus(OTHER_PASSWORD));
         });
     }
 
-    /** As if the process had been suspended for longer than a reservation lasts. */
+    /** Simulates a process that is suspended for longer than its reservation of the username lasts. */
     @Test
-    void a_registration_deletes_nothing_of_a_user_who_came_after_its_reservation() throws Exception {
-        var done = new AtomicBoolean();
-        for (int commands = 1; !done.get(); commands++) {
-            assertTrue(commands < 20, "no reservation");
+    void a_registration_with_an_expired_reservation_deletes_no_data_of_the_next_user() throws Exception {
+        var reservationFound = new AtomicBoolean();
+        for (int commands = 1; !reservationFound.get(); commands++) {
+            assertTrue(commands < 20, "No reservation was found.");
             String name = TestApp.newName();
             String key = "users:" + name;
             Callable<Answer> registerNext = () -> {
-                Answer answer = second.register(name);
+                Answer response = second.register(name);
                 if (app.redis().pttl(key) > 0) {
                     app.redis().del(key);
-                    done.set(true);
-                    answer = second.send("POST", "/api/todos", second.newToken(name), "{\"name\":\"mine\"}");
+                    reservationFound.set(true);
+                    response = second.send("POST", "/api/todos", second.newToken(name), "{\"name\":\"mine\"}");
                 }
-                return answer;
+                return response;
             };
-            Both<Answer> answers = interleaver.runAfter(commands, () -> first.register(name), registerNext);
-            if (done.get()) {
-                assertEquals(503, answers.first().status());
-                assertEquals(201, answers.second().status());
+            Both<Answer> responses = interleaver.runAfter(commands, () -> first.register(name), registerNext);
+            if (reservationFound.get()) {
+                assertEquals(503, responses.first().status());
+                assertEquals(201, responses.second().status());
                 assertEquals(1, app.redis().hlen("todos:" + name));
             }
         }
     }
 
     @Test
-    void a_login_and_a_todo_while_an_account_is_deleted_are_not_inherited_by_the_next_of_its_name() throws Exception {
-        race(RaceTest::login, RaceTest::deleteAndRegisterAnew, (scene, login, deleted) -> {
+    void registering_a_deleted_username_again_inherits_no_concurrent_login_or_todo() throws Exception {
+        race(RaceTest::login, RaceTest::deleteAndRegisterAgain, (scenario, login, deleted) -> {
             assertOneOf(login, 200, 401);
             assertEquals(204, deleted.status());
-            scene.assertLive();
-            assertEquals(401, scene.status(TestApp.PASSWORD));
-            assertEquals(200, scene.status(OTHER));
+            scenario.assertValid();
+            assertEquals(401, scenario.loginStatus(TestApp.PASSWORD));
+            assertEquals(200, scenario.loginStatus(OTHER_PASSWORD));
         });
-        Request todo = (at, scene) -> at.send("POST", "/api/todos", scene.token(), "{\"name\":\"late\"}");
-        race(todo, RaceTest::deleteAndRegisterAnew, (scene, created, deleted) -> {
+        Request todo =
+                (instance, scenario) -> instance.send("POST", "/api/todos", scenario.token(), "{\"name\":\"late\"}");
+        race(todo, RaceTest::deleteAndRegisterAgain, (scenario, created, deleted) -> {
             assertOneOf(created, 201, 401);
             assertEquals(204, deleted.status());
-            assertEquals(0, app.redis().exists("todos:" + scene.name()));
-            scene.assertLive();
+            assertEquals(0, app.redis().exists("todos:" + scenario.name()));
+            scenario.assertValid();
         });
     }
 }

@@ -20,7 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What the JDK's server lets through to us, and what becomes of it. */
+/** Malformed or unusual requests that the JDK's server passes on to Latchkey, and the responses to them. */
 class RawSocketTest {
     @AutoClose
     private static TestApp app;
@@ -35,12 +35,15 @@ class RawSocketTest {
         token = app.newToken();
     }
 
-    /** A size of 2^32 or none at all ends the body for the JDK's parser, which takes what follows for a new request. */
+    /**
+     * For the JDK's parser, a chunk size of 2^32 or an empty chunk size ends the body. The parser then treats the bytes
+     * after it as a new request.
+     */
     @ParameterizedTest
     @ValueSource(strings = {"100000000", "200000000", "", ";x"})
-    void no_request_is_smuggled_behind_a_chunk_size(String size) throws IOException {
+    void no_request_can_be_smuggled_behind_an_invalid_chunk_size(String size) throws IOException {
         for (String path : new String[] {"/api/auth/login", "/api/auth/verify", "/health/live", "/nothing"}) {
-            String answer = raw.exchangeLines("""
+            String response = raw.exchangeLines("""
                     POST %s HTTP/1.1
                     Host: x
                     Content-Type: application/json
@@ -52,14 +55,14 @@ class RawSocketTest {
                     X-Request-Id: smuggled
 
                     """.formatted(path, size));
-            assertTrue(RawClient.answers(answer) <= 1, answer);
-            assertFalse(answer.contains("smuggled"), answer);
+            assertTrue(RawClient.answers(response) <= 1, response);
+            assertFalse(response.contains("smuggled"), response);
         }
     }
 
     @Test
-    void no_request_follows_a_chunked_one_on_its_connection() throws IOException {
-        String answer = raw.exchangeLines("""
+    void the_connection_closes_after_a_chunked_request() throws IOException {
+        String response = raw.exchangeLines("""
                 POST /api/todos HTTP/1.1
                 Host: x
                 Authorization: Bearer %s
@@ -74,9 +77,9 @@ class RawSocketTest {
                 Host: x
 
                 """.formatted(token));
-        assertEquals(201, RawClient.status(answer));
-        assertEquals(1, RawClient.answers(answer));
-        assertTrue(answer.toLowerCase(Locale.ROOT).contains("connection: close"), answer);
+        assertEquals(201, RawClient.status(response));
+        assertEquals(1, RawClient.answers(response));
+        assertTrue(response.toLowerCase(Locale.ROOT).contains("connection: close"), response);
     }
 
     @ParameterizedTest
@@ -87,8 +90,8 @@ class RawSocketTest {
                 "Content-Length: -4", "Content-Length: 0x4", "Transfer-Encoding: gzip, chunked",
                 "Transfer-Encoding: chunked\nTransfer-Encoding: chunked", "Transfer-Encoding: xchunked"
             })
-    void ambiguous_framing_ends_the_connection(String framing) throws IOException {
-        String answer = raw.exchangeLines("""
+    void ambiguous_framing_closes_the_connection(String framing) throws IOException {
+        String response = raw.exchangeLines("""
                 POST /api/auth/login HTTP/1.1
                 Host: x
                 %s
@@ -97,14 +100,14 @@ class RawSocketTest {
                 Host: x
 
                 """.formatted(framing));
-        assertTrue(RawClient.status(answer) == 400 || RawClient.status(answer) == 501, answer);
-        assertEquals(1, RawClient.answers(answer));
+        assertTrue(RawClient.status(response) == 400 || RawClient.status(response) == 501, response);
+        assertEquals(1, RawClient.answers(response));
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"ffffffff", "-1", "xyz", "7fffffff"})
-    void a_chunk_size_that_is_none_gets_no_second_answer(String size) throws IOException {
-        String answer = raw.exchangeLines("""
+    void an_invalid_chunk_size_gets_at_most_one_response(String size) throws IOException {
+        String response = raw.exchangeLines("""
                 POST /api/auth/login HTTP/1.1
                 Host: x
                 Content-Type: application/json
@@ -115,13 +118,16 @@ class RawSocketTest {
                 Host: x
 
                 """.formatted(size));
-        assertTrue(RawClient.answers(answer) <= 1, answer);
+        assertTrue(RawClient.answers(response) <= 1, response);
     }
 
-    /** A proxy passes trailer fields on, and takes a connection that is closed without a response for a failed instance. */
+    /**
+     * A proxy passes trailer fields on. If the service then closes the connection without a response, the proxy
+     * considers the instance failed.
+     */
     @ParameterizedTest
     @ValueSource(strings = {"2\r\n{}\r\n0\r\nT: x\r\n\r\n", "zz\r\n{}\r\n0\r\n\r\n", "7fffffff\r\n{}\r\n"})
-    void a_chunked_body_that_the_jdk_does_not_read_gets_a_response(String chunks) throws IOException {
+    void a_chunked_body_that_the_jdk_cannot_read_gets_a_response(String chunks) throws IOException {
         String response = raw.exchange("POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
                 + "Transfer-Encoding: chunked\r\n\r\n" + chunks);
         assertEquals(400, RawClient.status(response), response);
@@ -149,13 +155,13 @@ class RawSocketTest {
         "http:/api/auth/me",
         "http:///api/auth/me",
     })
-    void a_target_that_is_not_the_exact_path_is_a_404(String target) throws IOException {
+    void a_target_that_is_not_the_exact_path_gets_a_404(String target) throws IOException {
         String request = "GET " + target + " HTTP/1.1\nHost: x\nAuthorization: Bearer " + token + "\n\n";
         assertEquals(404, RawClient.status(raw.exchangeLines(request)));
     }
 
     @Test
-    void an_absolute_target_is_its_path() throws IOException {
+    void an_absolute_target_is_routed_by_its_path() throws IOException {
         String request = "GET http://x/api/auth/me?a=b HTTP/1.1\nHost: x\nAuthorization: Bearer " + token + "\n\n";
         assertEquals(200, RawClient.status(raw.exchangeLines(request)));
     }
@@ -173,14 +179,15 @@ class RawSocketTest {
         "GET /health%zz HTTP/1.1, 400",
         "GET /\u0000 HTTP/1.1, 400",
     })
-    void a_request_line_is_taken_at_its_word(String line, int status) throws IOException {
+    void a_request_line_is_interpreted_literally(String line, int status) throws IOException {
         assertEquals(status, RawClient.status(raw.exchangeLines(line + "\nHost: x\n\n")));
     }
 
     @Test
-    void control_characters_in_a_token_are_no_part_of_one() throws IOException {
-        for (String bad : new String[] {"\0", "\u007f", "\u0001", "\u0080", "\u00e4"}) {
-            for (String credentials : new String[] {bad + token, token + bad + "x", token.replaceFirst("-", bad)}) {
+    void a_token_with_control_characters_is_invalid() throws IOException {
+        for (String invalid : new String[] {"\0", "\u007f", "\u0001", "\u0080", "\u00e4"}) {
+            for (String credentials :
+                    new String[] {invalid + token, token + invalid + "x", token.replaceFirst("-", invalid)}) {
                 String request =
                         "GET /api/auth/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + credentials + "\r\n\r\n";
                 assertEquals(401, RawClient.status(raw.exchange(request)), credentials);
@@ -190,25 +197,29 @@ class RawSocketTest {
 
     @Test
     void control_characters_in_a_request_id_are_not_echoed() throws IOException {
-        for (String bad : new String[] {"a\0", "a\rb", "a\tb", "a\u0085b"}) {
-            String answer = raw.exchange("GET /health/live HTTP/1.1\r\nHost: x\r\nX-Request-Id: " + bad + "\r\n\r\n");
-            assertFalse(answer.isEmpty() || answer.contains(bad), answer);
+        for (String invalid : new String[] {"a\0", "a\rb", "a\tb", "a\u0085b"}) {
+            String response =
+                    raw.exchange("GET /health/live HTTP/1.1\r\nHost: x\r\nX-Request-Id: " + invalid + "\r\n\r\n");
+            assertFalse(response.isEmpty() || response.contains(invalid), response);
         }
     }
 
     @Test
-    void of_two_credentials_none_counts() throws IOException {
-        String answer = raw.exchangeLines("""
+    void a_request_with_two_authorization_headers_gets_a_401() throws IOException {
+        String response = raw.exchangeLines("""
                 GET /api/auth/me HTTP/1.1
                 Host: x
                 Authorization: Bearer %s
                 authorization: Bearer %s
 
                 """.formatted(token, token));
-        assertEquals(401, RawClient.status(answer));
+        assertEquals(401, RawClient.status(response));
     }
 
-    /** A proxy takes a connection that is closed without a response for a failed instance, and nginx keeps away for 10 s. */
+    /**
+     * If the service closes the connection without a response, a proxy considers the instance failed. nginx then sends
+     * the instance no requests for 10 s.
+     */
     @ParameterizedTest
     @CsvSource({
         "1, 32000, 200",
@@ -219,7 +230,8 @@ class RawSocketTest {
         "5000, 1, 431",
         "3, 60000, 431"
     })
-    void headers_over_the_limits_get_a_response_that_says_so(int names, int length, int status) throws IOException {
+    void headers_above_the_limits_get_a_431_that_states_the_limits(int names, int length, int status)
+            throws IOException {
         var request = new StringBuilder("GET /health/live HTTP/1.1\r\nHost: x\r\n");
         for (int i = 0; i < names; i++) {
             request.append("X")
@@ -235,14 +247,14 @@ class RawSocketTest {
     }
 
     @Test
-    void a_request_line_over_the_limit_gets_a_response_that_says_so() throws IOException {
+    void a_request_line_above_the_limit_gets_a_431() throws IOException {
         String request = "GET /health/live?" + "x".repeat(40_000) + " HTTP/1.1\r\nHost: x\r\n\r\n";
         assertEquals(431, RawClient.status(raw.exchange(request)));
     }
 
     @ParameterizedTest
     @ValueSource(ints = {500_000, 2_000_000, 15_000_000})
-    void a_body_far_over_the_limit_is_read_off_so_that_its_response_arrives(int length) throws IOException {
+    void a_body_far_above_the_limit_is_drained_so_that_the_response_arrives(int length) throws IOException {
         for (var route : Map.of("/api/auth/login", 413, "/nothing", 404, "/api/todos", 401)
                 .entrySet()) {
             String head = "POST " + route.getKey() + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -253,10 +265,10 @@ class RawSocketTest {
         }
     }
 
-    /** The JDK's server would take the next request for the rest of the body. */
+    /** If the connection stayed open, the JDK's server would treat the next request as the rest of the body. */
     @ParameterizedTest
     @ValueSource(strings = {"GET /health/live", "HEAD /health/live", "OPTIONS /health/live", "GET /nothing"})
-    void a_declared_body_that_does_not_come_closes_the_connection(String line) throws IOException {
+    void a_declared_body_that_does_not_arrive_closes_the_connection(String line) throws IOException {
         String request = line + " HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n";
         String response = raw.exchange(request);
         assertEquals(1, RawClient.answers(response), response);
@@ -264,7 +276,7 @@ class RawSocketTest {
     }
 
     @Test
-    void a_body_that_has_arrived_unread_keeps_the_connection() throws IOException {
+    void an_unread_body_that_has_arrived_keeps_the_connection_open() throws IOException {
         String request = "POST /api/auth/verify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token
                 + "\r\nContent-Length: 2\r\n\r\n{}";
         String response = raw.exchange(request + request);
@@ -272,10 +284,10 @@ class RawSocketTest {
         assertFalse(response.contains("Connection: close"), response);
     }
 
-    /** A parser that takes "-0" for 0 takes the body for a request of its own. */
+    /** A parser that reads "-0" as 0 treats the body as a separate request. */
     @ParameterizedTest
     @ValueSource(strings = {"+58", "-0", "58 58", "5e1", "\u00b2"})
-    void a_content_length_that_is_not_a_decimal_number_ends_the_connection(String length) throws IOException {
+    void a_content_length_that_is_not_a_decimal_number_closes_the_connection(String length) throws IOException {
         String response = raw.exchange("POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: " + length
                 + "\r\n\r\n" + "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n");
         assertEquals(400, RawClient.status(response), response);
@@ -301,7 +313,7 @@ class RawSocketTest {
                 "Host: 127.0.0.1:80 | 200",
                 "Host: [::1]:8080 | 200",
             })
-    void a_request_has_one_valid_host(String headers, int status) throws IOException {
+    void a_request_must_have_exactly_one_valid_host(String headers, int status) throws IOException {
         String response = raw.exchangeLines("GET /health/live HTTP/1.1\n" + headers.replace(";", "\n") + "\n\n");
         assertEquals(status, RawClient.status(response), response);
         assertEquals(status == 400, response.contains("Connection: close"), response);
@@ -329,16 +341,17 @@ class RawSocketTest {
     }
 
     @Test
-    void a_body_that_breaks_off_is_no_request() throws IOException {
+    void a_truncated_body_is_not_processed() throws IOException {
         String head = "POST /api/todos HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer "
                 + token + "\r\nContent-Length: 100\r\n\r\n{\"name\":\"half";
-        int before = app.get("/api/todos", token).json().get("total").asInt();
+        int totalBefore = app.get("/api/todos", token).json().get("total").asInt();
         assertTrue(RawClient.status(raw.exchange(head)) != 201);
-        assertEquals(before, app.get("/api/todos", token).json().get("total").asInt());
+        assertEquals(
+                totalBefore, app.get("/api/todos", token).json().get("total").asInt());
     }
 
     @Test
-    void a_head_request_is_answered_without_a_warning_of_the_server() throws IOException {
+    void a_response_without_a_body_causes_no_warning_from_the_jdk_server() throws IOException {
         var warnings = new ConcurrentLinkedQueue<String>();
         var handler = new Handler() {
             @Override
@@ -355,9 +368,9 @@ class RawSocketTest {
         Logger logger = Logger.getLogger("com.sun.net.httpserver");
         logger.addHandler(handler);
         try {
-            String answer = raw.exchangeLines("HEAD /health/live HTTP/1.1\nHost: x\n\n");
-            assertTrue(answer.toLowerCase(Locale.ROOT).contains("content-length: 15"), answer);
-            assertTrue(answer.endsWith("\r\n\r\n"), answer);
+            String response = raw.exchangeLines("HEAD /health/live HTTP/1.1\nHost: x\n\n");
+            assertTrue(response.toLowerCase(Locale.ROOT).contains("content-length: 15"), response);
+            assertTrue(response.endsWith("\r\n\r\n"), response);
             raw.exchangeLines("DELETE /api/auth/verify HTTP/1.1\nHost: x\nAuthorization: Bearer " + token + "\n\n");
             raw.exchangeLines("OPTIONS /health/live HTTP/1.1\nHost: x\n\n");
         } finally {

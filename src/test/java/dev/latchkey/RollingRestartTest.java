@@ -18,11 +18,11 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Two instances behind a reverse proxy, replaced one after the other under load. */
+/** Two instances behind a reverse proxy are replaced one after the other under load. */
 class RollingRestartTest {
-    // so few that their passwords never wait for one another long enough to be refused, on whatever machine
+    // There are so few clients that no login is refused for waiting too long for other password hashes, on any machine.
     private static final int CLIENTS = 4;
-    private static final int REQUESTS = 50; // of each client between two restarts
+    private static final int MIN_REQUESTS = 50; // per client, between two restarts
     private static final Map<String, String> DURABLE = Map.of("appendonly", "yes", "appendfsync", "always");
 
     @Test
@@ -36,18 +36,19 @@ class RollingRestartTest {
             for (ServiceProcess instance : instances) {
                 instance.awaitReady(200);
             }
-            Load.await(() -> up(client));
+            Load.await(() -> isReady(client));
             var load = new Load(client, CLIENTS, false);
             load.start();
-            load.await(REQUESTS);
+            load.await(MIN_REQUESTS);
             for (int i = 0; i < instances.length; i++) {
                 instances[i].stop();
                 instances[i].close();
-                load.await(REQUESTS);
+                load.await(MIN_REQUESTS);
                 ServiceProcess started = launch(ports[i + 1], redis);
                 instances[i] = started;
-                Load.await(() -> !started.printed("latchkey.access").isEmpty()); // the proxy sends it requests again
-                load.await(REQUESTS);
+                // Wait until the proxy sends requests to the new instance.
+                Load.await(() -> !started.printed("latchkey.access").isEmpty());
+                load.await(MIN_REQUESTS);
             }
             load.stop();
             for (ServiceProcess instance : instances) {
@@ -59,7 +60,7 @@ class RollingRestartTest {
                     List.of(),
                     load.requests().stream()
                             .filter(request -> request.status() == 503)
-                            // a machine that is busy with other work is not the restart's fault
+                            // An overload is caused by other work on the machine, not by the restart.
                             .filter(request -> !request.what().contains("The service is overloaded."))
                             .toList());
         } finally {
@@ -72,7 +73,7 @@ class RollingRestartTest {
         boolean installed = Stream.of(System.getenv("PATH").split(File.pathSeparator, -1))
                 .anyMatch(part -> Files.isExecutable(Path.of(part, "caddy")));
         assumeTrue(installed, "caddy is not installed");
-        // as in the README; the global options keep Caddy to itself
+        // The site block is the one in the README. The global options turn off features that need other ports.
         String configuration = """
                 {
                     admin off
@@ -95,11 +96,11 @@ class RollingRestartTest {
         return builder.start();
     }
 
-    private static boolean up(TestClient client) {
+    private static boolean isReady(TestClient client) {
         try {
             return client.send("GET", "/health/ready", "").status() == 200;
         } catch (IllegalStateException _) {
-            return false; // the proxy does not listen yet
+            return false; // The proxy does not listen yet.
         }
     }
 

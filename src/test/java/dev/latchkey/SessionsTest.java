@@ -21,13 +21,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.JsonNode;
 
-/** What a user sees of their sessions, and ends. */
+/** How a user lists and ends sessions. */
 @CsvSource({"plain, one", "hashed, one", "plain, acl", "hashed, tls", "plain, sentinel", "hashed, cluster"})
 class SessionsTest extends StorageMatrix {
     private static List<JsonNode> sessions(TestApp app, String token) {
-        var answer = app.get("/api/auth/sessions", token);
-        assertEquals(200, answer.status());
-        return StreamSupport.stream(answer.json().get("sessions").spliterator(), false)
+        var response = app.get("/api/auth/sessions", token);
+        assertEquals(200, response.status());
+        return StreamSupport.stream(response.json().get("sessions").spliterator(), false)
                 .toList();
     }
 
@@ -50,7 +50,7 @@ class SessionsTest extends StorageMatrix {
     }
 
     @Test
-    void a_login_begins_a_session_that_tells_when_and_from_where() {
+    void a_login_starts_a_session_that_shows_its_dates_and_its_client() {
         String name = TestApp.newName();
         app.register(name);
         String token = login(app, name, "User-Agent", "curl/8.14.1");
@@ -70,7 +70,7 @@ class SessionsTest extends StorageMatrix {
     }
 
     @Test
-    void the_newest_is_first_and_each_sees_itself_as_current() {
+    void sessions_are_listed_newest_first_and_each_token_sees_its_own_session_as_current() {
         String name = TestApp.newName();
         app.register(name);
         List<String> tokens = new ArrayList<>();
@@ -91,7 +91,7 @@ class SessionsTest extends StorageMatrix {
     }
 
     @Test
-    void an_id_stays_over_all_refreshes_and_only_the_expiry_moves() {
+    void a_refresh_keeps_the_session_id_and_creation_date_and_extends_the_expiry() {
         String token = app.newToken();
         JsonNode before = sessions(app, token).getFirst();
         for (int i = 0; i < 3; i++) {
@@ -106,24 +106,29 @@ class SessionsTest extends StorageMatrix {
                         .asString()
                         .compareTo(before.get("expiresDate").asString())
                 > 0);
-        assertEquals("v2", after.get("userAgent").asString(), "of the client that has the token now");
+        assertEquals(
+                "v2",
+                after.get("userAgent").asString(),
+                "The user agent must be that of the client that refreshed the token.");
         assertTrue(after.get("current").asBoolean());
     }
 
     @Test
-    void an_id_is_no_way_to_a_token() {
+    void a_session_id_does_not_reveal_the_token() {
         String name = TestApp.newName();
         String token = app.newToken(name);
         String id = currentId(app, token);
         assertEquals(401, app.get("/api/auth/verify", id).status());
         String key = app.liveKeys(name).getFirst();
-        assertFalse(key.contains(id) || token.contains(id) || id.contains(token), "the id is part of the token");
+        assertFalse(
+                key.contains(id) || token.contains(id) || id.contains(token),
+                "The session id and the token must not contain each other.");
         assertFalse(app.get("/api/auth/sessions", token).text().contains(key.substring("tokens:".length())));
         assertNotEquals(id, currentId(app, login(app, name)));
     }
 
     @Test
-    void the_index_is_stored_as_documented() {
+    void the_session_index_is_stored_as_documented() {
         String name = TestApp.newName();
         String token = app.newToken(name);
         var index = app.redis().hgetall("sessions:" + name);
@@ -135,17 +140,17 @@ class SessionsTest extends StorageMatrix {
                         + ",\"userAgent\":\"[^\"]*\",\"address\":\"127.0.0.1\"}"),
                 entry);
         long ttl = app.redis().ttl("sessions:" + name);
-        assertTrue(ttl > 1700 && ttl <= 1800, "TTL " + ttl);
+        assertTrue(ttl > 1700 && ttl <= 1800, "TTL: " + ttl);
         app.redis().expire("sessions:" + name, 5000);
         login(app, name);
-        assertTrue(app.redis().ttl("sessions:" + name) > 1800, "a younger token's life was cut");
+        assertTrue(app.redis().ttl("sessions:" + name) > 1800, "A login must not shorten the TTL of the index.");
         app.redis().expire("sessions:" + name, 5);
         app.send("POST", "/api/auth/refresh", token, "");
-        assertTrue(app.redis().ttl("sessions:" + name) > 5, "the index would die before its token");
+        assertTrue(app.redis().ttl("sessions:" + name) > 5, "The index must not expire before its token.");
     }
 
     @Test
-    void one_session_ends_and_the_others_go_on() {
+    void ending_one_session_leaves_the_others_valid() {
         String name = TestApp.newName();
         String first = app.newToken(name);
         String second = login(app, name);
@@ -161,19 +166,19 @@ class SessionsTest extends StorageMatrix {
     }
 
     @Test
-    void anothers_session_is_like_one_that_does_not_exist_and_goes_on() {
+    void the_session_of_another_user_is_treated_as_nonexistent_and_stays_valid() {
         String token = app.newToken();
         String id = currentId(app, token);
         String other = app.newToken();
-        var answer = app.send("DELETE", "/api/auth/sessions/" + id, other, "");
+        var response = app.send("DELETE", "/api/auth/sessions/" + id, other, "");
         var unknown = app.send("DELETE", "/api/auth/sessions/nothing", other, "");
-        assertEquals(404, answer.status());
-        assertEquals(unknown.text(), answer.text());
+        assertEquals(404, response.status());
+        assertEquals(unknown.text(), response.text());
         assertEquals(204, app.get("/api/auth/verify", token).status());
     }
 
     @Test
-    void log_out_everywhere_ends_every_session_the_callers_too() {
+    void logout_everywhere_ends_all_sessions_including_the_callers() {
         String name = TestApp.newName();
         app.register(name);
         List<String> tokens = List.of(login(app, name), login(app, name), login(app, name));
@@ -189,23 +194,26 @@ class SessionsTest extends StorageMatrix {
         assertEquals(200, app.login(name, TestApp.PASSWORD).status());
     }
 
-    /** It has no entry in the index. */
+    /** The session index has no entry for such a token. */
     @Test
-    void a_token_that_another_program_wrote_sees_the_sessions_and_ends_itself_with_them() {
+    void a_token_stored_by_another_program_lists_the_sessions_and_ends_together_with_them() {
         String name = TestApp.newName();
         String token = app.newToken(name);
-        String foreign = app.foreignToken(name);
-        assertEquals("", currentId(app, foreign));
-        assertEquals(ids(app, token), ids(app, foreign));
-        String refreshed = app.send("POST", "/api/auth/refresh", foreign, "").field("token");
-        assertEquals(2, ids(app, refreshed).size(), "from now on it has one");
-        String foreign2 = app.foreignToken(name);
-        assertEquals(204, app.send("DELETE", "/api/auth/sessions", foreign2, "").status());
+        String foreignToken = app.foreignToken(name);
+        assertEquals("", currentId(app, foreignToken));
+        assertEquals(ids(app, token), ids(app, foreignToken));
+        String refreshed =
+                app.send("POST", "/api/auth/refresh", foreignToken, "").field("token");
+        assertEquals(2, ids(app, refreshed).size(), "A refresh must add the token to the index.");
+        String secondForeignToken = app.foreignToken(name);
+        assertEquals(
+                204,
+                app.send("DELETE", "/api/auth/sessions", secondForeignToken, "").status());
         assertEquals(List.of(), app.liveKeys(name));
     }
 
     @Test
-    void a_logout_leaves_no_entry() {
+    void a_logout_deletes_the_index_entry() {
         String name = TestApp.newName();
         String token = app.newToken(name);
         app.send("POST", "/api/auth/logout", token, "");
@@ -213,69 +221,75 @@ class SessionsTest extends StorageMatrix {
     }
 
     @Test
-    void an_entry_that_has_outlived_its_token_is_not_listed_and_goes() {
+    void an_index_entry_without_its_token_is_not_listed_and_is_deleted() {
         String name = TestApp.newName();
-        String dead = app.newToken(name);
+        String deletedToken = app.newToken(name);
         String token = login(app, name);
-        app.redis().del(app.key(dead));
+        app.redis().del(app.key(deletedToken));
         assertEquals(1, ids(app, token).size());
         assertEquals(1, app.redis().hlen("sessions:" + name));
     }
 
     @Test
-    void one_session_too_many_ends_the_oldest() throws Exception {
-        try (var capped = TestApp.start("TOKEN_STORAGE", storage, "MAX_SESSIONS_PER_USER", "3")) {
+    void a_login_above_the_session_limit_ends_the_oldest_session() throws Exception {
+        try (var limited = TestApp.start("TOKEN_STORAGE", storage, "MAX_SESSIONS_PER_USER", "3")) {
             String name = TestApp.newName();
-            String first = capped.newToken(name);
-            String second = login(capped, name);
-            String third = login(capped, name);
-            String renewed = capped.send("POST", "/api/auth/refresh", first, "").field("token");
-            for (String token : List.of(renewed, second, third)) {
-                assertEquals(204, capped.get("/api/auth/verify", token).status(), "a refresh is no new session");
+            String first = limited.newToken(name);
+            String second = login(limited, name);
+            String third = login(limited, name);
+            String refreshedFirst =
+                    limited.send("POST", "/api/auth/refresh", first, "").field("token");
+            for (String token : List.of(refreshedFirst, second, third)) {
+                assertEquals(
+                        204,
+                        limited.get("/api/auth/verify", token).status(),
+                        "A refresh must not start a new session.");
             }
-            String fourth = login(capped, name);
+            String fourth = login(limited, name);
             assertEquals(
-                    401, capped.get("/api/auth/verify", renewed).status(), "the oldest is the one that began first");
+                    401,
+                    limited.get("/api/auth/verify", refreshedFirst).status(),
+                    "The session that started first must end, even though it was refreshed.");
             for (String token : List.of(second, third, fourth)) {
-                assertEquals(204, capped.get("/api/auth/verify", token).status());
+                assertEquals(204, limited.get("/api/auth/verify", token).status());
             }
-            assertEquals(3, ids(capped, fourth).size());
-            assertEquals(3, capped.redis().hlen("sessions:" + name));
+            assertEquals(3, ids(limited, fourth).size());
+            assertEquals(3, limited.redis().hlen("sessions:" + name));
         }
     }
 
     @Test
-    void the_cap_on_sessions_holds_against_many_logins_at_once() throws Exception {
-        try (var capped = TestApp.start("TOKEN_STORAGE", storage, "MAX_SESSIONS_PER_USER", "3")) {
+    void concurrent_logins_cannot_exceed_the_session_limit() throws Exception {
+        try (var limited = TestApp.start("TOKEN_STORAGE", storage, "MAX_SESSIONS_PER_USER", "3")) {
             String name = TestApp.newName();
-            capped.register(name);
-            var answers = TestApp.concurrently(12, () -> capped.login(name, TestApp.PASSWORD));
-            assertTrue(answers.stream().allMatch(answer -> answer.status() == 200));
-            int live = capped.liveKeys(name).size();
-            assertTrue(live >= 1 && live <= 3, "live: " + live);
-            assertEquals(live, capped.redis().hlen("sessions:" + name));
+            limited.register(name);
+            var responses = TestApp.concurrently(12, () -> limited.login(name, TestApp.PASSWORD));
+            assertTrue(responses.stream().allMatch(response -> response.status() == 200));
+            int validTokens = limited.liveKeys(name).size();
+            assertTrue(validTokens >= 1 && validTokens <= 3, "Valid tokens: " + validTokens);
+            assertEquals(validTokens, limited.redis().hlen("sessions:" + name));
         }
     }
 
     @Test
-    void entries_whose_tokens_have_expired_make_room_first() throws Exception {
-        try (var capped = TestApp.start("TOKEN_STORAGE", storage, "MAX_SESSIONS_PER_USER", "2")) {
+    void expired_sessions_are_evicted_before_valid_sessions() throws Exception {
+        try (var limited = TestApp.start("TOKEN_STORAGE", storage, "MAX_SESSIONS_PER_USER", "2")) {
             String name = TestApp.newName();
-            String live = capped.newToken(name);
-            capped.redis()
+            String validToken = limited.newToken(name);
+            limited.redis()
                     .hset(
                             "sessions:" + name,
                             "d6ad7dae-c147-4513-a58b-2a2516cff3b7",
                             "{\"id\":\"x\",\"createdDate\":\"2126-03-19T12:00:00.000Z\",\"expiresDate\":"
                                     + "\"2020-03-19T12:00:00.000Z\",\"userAgent\":\"\",\"address\":\"\"}");
-            login(capped, name);
-            assertEquals(204, capped.get("/api/auth/verify", live).status());
-            assertEquals(2, capped.redis().hlen("sessions:" + name));
+            login(limited, name);
+            assertEquals(204, limited.get("/api/auth/verify", validToken).status());
+            assertEquals(2, limited.redis().hlen("sessions:" + name));
         }
     }
 
     @Test
-    void a_user_agent_is_cut_and_freed_of_control_characters() throws Exception {
+    void a_user_agent_is_truncated_and_stripped_of_control_characters() throws Exception {
         String name = TestApp.newName();
         app.register(name);
         String body = TestApp.credentials(name, TestApp.PASSWORD);
@@ -290,7 +304,7 @@ class SessionsTest extends StorageMatrix {
                 sessions(app, token).getFirst().get("userAgent").asString());
     }
 
-    /** What is not an address is not one: then it is the address of whoever connected. */
+    /** If the header contains no valid address at the trusted position, the address of the TCP peer is used. */
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -313,8 +327,8 @@ class SessionsTest extends StorageMatrix {
                 "1 | ''                                  | 127.0.0.1",
                 "1 | 999.0.0.1                           | 127.0.0.1",
             })
-    void the_address_is_the_one_that_the_outermost_trusted_proxy_saw(String hops, String forwarded, String address)
-            throws Exception {
+    void the_client_address_is_the_one_that_the_outermost_trusted_proxy_saw(
+            String hops, String forwarded, String address) throws Exception {
         try (var proxied = TestApp.start("TOKEN_STORAGE", storage, "TRUSTED_PROXY_HOPS", hops)) {
             String name = TestApp.newName();
             proxied.register(name);
@@ -325,19 +339,21 @@ class SessionsTest extends StorageMatrix {
     }
 
     @Test
-    void a_change_of_the_storage_ends_tokens_but_the_sessions_can_still_be_seen_and_ended() throws Exception {
+    void changing_the_token_storage_invalidates_tokens_but_their_sessions_can_still_be_listed_and_ended()
+            throws Exception {
         try (var other =
                 TestApp.startOn(Topology.of(redis), "TOKEN_STORAGE", storage.equals("plain") ? "hashed" : "plain")) {
             String name = TestApp.newName();
-            String before = app.newToken(name);
-            String id = currentId(app, before);
-            assertEquals(401, other.get("/api/auth/verify", before).status());
-            String after = login(other, name);
-            assertTrue(ids(other, after).contains(id), "the same id in both");
+            String oldToken = app.newToken(name);
+            String id = currentId(app, oldToken);
+            assertEquals(401, other.get("/api/auth/verify", oldToken).status());
+            String newToken = login(other, name);
+            assertTrue(ids(other, newToken).contains(id), "Both settings must show the same session id.");
             assertEquals(
                     204,
-                    other.send("DELETE", "/api/auth/sessions/" + id, after, "").status());
-            assertEquals(401, app.get("/api/auth/verify", before).status());
+                    other.send("DELETE", "/api/auth/sessions/" + id, newToken, "")
+                            .status());
+            assertEquals(401, app.get("/api/auth/verify", oldToken).status());
         }
     }
 }

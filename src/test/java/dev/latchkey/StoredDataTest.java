@@ -17,9 +17,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What another program, an older version or a mistake has left in Redis. It must not stop revocation, nor keep a core busy. */
+/**
+ * Unexpected data in Redis that another program, an older version or a mistake has left there. Such data must not
+ * prevent revocation, and must not keep a CPU core busy.
+ */
 class StoredDataTest {
-    private static final String NEXT = "a new and better one";
+    private static final String NEW_PASSWORD = "a new and better one";
 
     @AutoClose
     private static EmbeddedRedis redis;
@@ -29,7 +32,7 @@ class StoredDataTest {
 
     private final String name = TestApp.newName();
     private String token = "";
-    private String other = "";
+    private String otherToken = "";
 
     @BeforeAll
     static void start() throws Exception {
@@ -40,7 +43,7 @@ class StoredDataTest {
     @BeforeEach
     void newUser() {
         token = app.newToken(name);
-        other = app.login(name, TestApp.PASSWORD).field("token");
+        otherToken = app.login(name, TestApp.PASSWORD).field("token");
     }
 
     private static int status(String method, String path, String token, String body) {
@@ -52,7 +55,7 @@ class StoredDataTest {
     }
 
     private static String passwordChange() {
-        return "{\"currentPassword\":\"" + TestApp.PASSWORD + "\",\"newPassword\":\"" + NEXT + "\"}";
+        return "{\"currentPassword\":\"" + TestApp.PASSWORD + "\",\"newPassword\":\"" + NEW_PASSWORD + "\"}";
     }
 
     private static void setRaw(String key, String field, byte[] value) {
@@ -67,68 +70,73 @@ class StoredDataTest {
         }
     }
 
-    /** How the index is spoilt. */
-    private Consumer<String> spoilt(String how) {
-        return switch (how) {
+    /** Returns an operation that damages the session index under the given key. */
+    private Consumer<String> damage(String kind) {
+        return switch (kind) {
             case "entry" -> key -> app.redis().hset(key, "a", "b");
-            case "older entry" -> key -> app.redis().hset(key, other, "{\"id\":\"x\"}");
+            case "older entry" -> key -> app.redis().hset(key, otherToken, "{\"id\":\"x\"}");
             case "field that is not UTF-8" -> key -> setRaw(key, "\u00ff\u00fe", new byte[] {'b'});
             case "another type" ->
                 key -> {
                     app.redis().del(key);
                     app.redis().set(key, "x");
                 };
-            default -> throw new IllegalArgumentException(how);
+            default -> throw new IllegalArgumentException(kind);
         };
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"entry", "older entry", "field that is not UTF-8"})
-    void an_unreadable_session_entry_stops_no_revocation(String how) {
+    void an_unreadable_session_entry_does_not_prevent_revocation(String kind) {
         String key = "sessions:" + name;
-        spoilt(how).accept(key);
+        damage(kind).accept(key);
         var list = app.get("/api/auth/sessions", token);
         assertEquals(200, list.status());
         assertEquals(
-                how.equals("older entry") ? 1 : 2, list.json().get("sessions").size(), "it is left out");
+                kind.equals("older entry") ? 1 : 2,
+                list.json().get("sessions").size(),
+                "An unreadable entry must be omitted from the list.");
         var changed = app.send("PUT", "/api/auth/password", token, passwordChange());
         assertEquals(200, changed.status());
-        assertEquals(List.of(401, 401), List.of(verify(token), verify(other)));
-        spoilt(how).accept(key);
-        String next = changed.field("token");
-        assertEquals(204, status("DELETE", "/api/auth/sessions", next, ""));
-        assertEquals(401, verify(next));
-        String last = app.login(name, NEXT).field("token");
-        spoilt(how).accept(key);
-        assertEquals(204, status("DELETE", "/api/auth/account", last, "{\"password\":\"" + NEXT + "\"}"));
-        assertEquals(401, verify(last));
+        assertEquals(List.of(401, 401), List.of(verify(token), verify(otherToken)));
+        damage(kind).accept(key);
+        String newToken = changed.field("token");
+        assertEquals(204, status("DELETE", "/api/auth/sessions", newToken, ""));
+        assertEquals(401, verify(newToken));
+        String lastToken = app.login(name, NEW_PASSWORD).field("token");
+        damage(kind).accept(key);
+        assertEquals(204, status("DELETE", "/api/auth/account", lastToken, "{\"password\":\"" + NEW_PASSWORD + "\"}"));
+        assertEquals(401, verify(lastToken));
         assertEquals(201, app.register(name).status());
     }
 
     @Test
-    void a_session_index_of_another_type_stops_nothing() {
-        Consumer<String> spoil = spoilt("another type");
+    void a_session_index_of_the_wrong_type_does_not_prevent_any_operation() {
+        Consumer<String> damage = damage("another type");
         String key = "sessions:" + name;
-        spoil.accept(key);
-        assertEquals(204, status("POST", "/api/auth/logout", other, ""));
-        assertEquals(401, verify(other));
-        spoil.accept(key);
+        damage.accept(key);
+        assertEquals(204, status("POST", "/api/auth/logout", otherToken, ""));
+        assertEquals(401, verify(otherToken));
+        damage.accept(key);
         assertEquals(200, app.login(name, TestApp.PASSWORD).status());
-        spoil.accept(key);
+        damage.accept(key);
         assertEquals(200, app.get("/api/auth/sessions", token).status());
-        spoil.accept(key);
+        damage.accept(key);
         var changed = app.send("PUT", "/api/auth/password", token, passwordChange());
         assertEquals(200, changed.status());
         assertEquals(401, verify(token));
-        spoil.accept(key);
-        String last = changed.field("token");
-        assertEquals(204, status("DELETE", "/api/auth/account", last, "{\"password\":\"" + NEXT + "\"}"));
-        assertEquals(401, verify(last));
+        damage.accept(key);
+        String lastToken = changed.field("token");
+        assertEquals(204, status("DELETE", "/api/auth/account", lastToken, "{\"password\":\"" + NEW_PASSWORD + "\"}"));
+        assertEquals(401, verify(lastToken));
     }
 
-    /** A compare-and-set of text that was decoded and encoded again never succeeds. */
+    /**
+     * Decoding such a record and encoding it again changes its bytes. A compare-and-set with the result would therefore
+     * never succeed.
+     */
     @Test
-    void a_user_record_with_a_byte_that_is_not_utf_8_keeps_no_core_busy() {
+    void updating_a_user_record_that_is_not_utf_8_fails_without_endless_retries() {
         String key = "users:" + name;
         String json = app.redis().get(key).replace("}", ",\"note\":\"#\"}");
         setRaw(key, "", json.replace('#', '\u00ff').getBytes(StandardCharsets.ISO_8859_1));
@@ -138,7 +146,7 @@ class StoredDataTest {
     }
 
     @Test
-    void a_login_whose_hash_cannot_be_upgraded_succeeds_with_the_old_one() throws Exception {
+    void a_login_succeeds_with_the_old_hash_if_the_hash_cannot_be_upgraded() throws Exception {
         String key = "users:" + name;
         String json = app.redis().get(key).replace("}", ",\"note\":\"#\"}");
         setRaw(key, "", json.replace('#', '\u00ff').getBytes(StandardCharsets.ISO_8859_1));
@@ -148,7 +156,7 @@ class StoredDataTest {
     }
 
     @Test
-    void a_todo_with_a_byte_that_is_not_utf_8_can_be_deleted_and_keeps_no_core_busy() {
+    void a_todo_that_is_not_utf_8_can_be_deleted_and_updating_it_fails_without_endless_retries() {
         String id = app.send("POST", "/api/todos", token, "{\"name\":\"#\"}").field("id");
         String key = "todos:" + name;
         String json = app.redis().hget(key, id);
@@ -158,7 +166,7 @@ class StoredDataTest {
     }
 
     @Test
-    void an_unreadable_todo_can_be_deleted_and_hides_no_other() {
+    void an_unreadable_todo_can_be_deleted_and_does_not_hide_other_todos() {
         String id = app.send("POST", "/api/todos", token, "{\"name\":\"x\"}").field("id");
         app.send("POST", "/api/todos", token, "{\"name\":\"y\"}");
         app.redis().hset("todos:" + name, id, "not JSON");
@@ -171,7 +179,7 @@ class StoredDataTest {
         assertEquals(404, status("DELETE", "/api/todos/" + id, token, ""));
     }
 
-    /** The value goes into the header that names the user to the upstream. */
+    /** The value is returned in {@code X-Auth-User}, the header that tells an upstream which user is logged in. */
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -184,16 +192,16 @@ class StoredDataTest {
                 "\u00ac\u00ed\0\5t",
                 "al\u007f"
             })
-    void a_token_whose_value_cannot_be_a_username_is_401_everywhere(String value) {
+    void a_token_whose_value_is_not_a_valid_username_gets_a_401_on_every_route(String value) {
         assertRefused(value);
     }
 
     @Test
-    void a_token_whose_value_is_too_long_for_a_username_is_401_everywhere() {
+    void a_token_whose_value_is_too_long_for_a_username_gets_a_401_on_every_route() {
         assertRefused("a".repeat(255));
         String longest = "a".repeat(254);
-        app.redis().set(app.key(other), longest);
-        assertEquals(longest, app.get("/api/auth/verify", other).header("X-Auth-User"));
+        app.redis().set(app.key(otherToken), longest);
+        assertEquals(longest, app.get("/api/auth/verify", otherToken).header("X-Auth-User"));
     }
 
     private void assertRefused(String value) {
@@ -207,14 +215,14 @@ class StoredDataTest {
                 "DELETE /api/auth/sessions",
                 "GET /api/todos")) {
             String[] parts = route.split(" ", -1);
-            var answer = app.send(parts[0], parts[1], token, "");
-            assertEquals(401, answer.status(), route);
-            assertTrue(answer.header("WWW-Authenticate").contains("invalid_token"), route);
+            var response = app.send(parts[0], parts[1], token, "");
+            assertEquals(401, response.status(), route);
+            assertTrue(response.header("WWW-Authenticate").contains("invalid_token"), route);
         }
     }
 
     @Test
-    void a_password_that_differs_by_trailing_nuls_does_not_log_in() {
+    void a_password_with_extra_trailing_nul_characters_does_not_log_in() {
         for (String nuls : List.of("\0", "\0\0\0")) {
             assertEquals(401, app.login(name, TestApp.PASSWORD + nuls).status());
         }
@@ -225,9 +233,10 @@ class StoredDataTest {
     }
 
     @Test
-    void a_refresh_of_a_user_who_does_not_exist_is_401() {
+    void refreshing_the_token_of_a_nonexistent_user_gets_a_401() {
         String foreign = app.foreignToken(TestApp.newName());
         assertEquals(401, status("POST", "/api/auth/refresh", foreign, ""));
-        assertEquals(204, verify(foreign), "another service may have users of its own");
+        assertEquals(
+                204, verify(foreign), "The token must stay valid, because another service may have its own users.");
     }
 }

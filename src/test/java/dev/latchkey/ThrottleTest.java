@@ -23,12 +23,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** How often a password may be tried. Each test comes from an address of its own. */
+/** Limits on password guessing. Each test uses its own client address, so that tests do not share counters. */
 class ThrottleTest {
-    private static final int PER_NAME = 10;
-    private static final int PER_ADDRESS = 100;
-    private static final int PER_NAME_AND_SITE = 40;
-    private static final int PER_SITE = 1000;
+    private static final int MAX_PER_NAME = 10;
+    private static final int MAX_PER_ADDRESS = 100;
+    private static final int MAX_PER_NAME_AND_SITE = 40;
+    private static final int MAX_PER_SITE = 1000;
     private static final int WINDOW_SECONDS = 900;
 
     @AutoClose
@@ -46,11 +46,12 @@ class ThrottleTest {
         return "10." + random.nextInt(256) + "." + random.nextInt(256) + "." + random.nextInt(256);
     }
 
-    private static TestClient.Answer login(String from, String name, String password) {
-        return app.send("POST", "/api/auth/login", TestApp.credentials(name, password), "X-Forwarded-For", from);
+    private static TestClient.Answer login(String clientAddress, String name, String password) {
+        return app.send(
+                "POST", "/api/auth/login", TestApp.credentials(name, password), "X-Forwarded-For", clientAddress);
     }
 
-    private String registered() {
+    private String registerUser() {
         String name = TestApp.newName();
         app.send(
                 "POST",
@@ -61,34 +62,36 @@ class ThrottleTest {
         return name;
     }
 
-    private static void assertThrottled(TestClient.Answer answer, String key) {
-        assertEquals(429, answer.status());
-        assertEquals("application/problem+json", answer.header("Content-Type"));
-        assertEquals("Too Many Requests", answer.field("title"));
-        long wait = Long.parseLong(answer.header("Retry-After"));
-        long rest = app.redis().pttl(key);
-        assertTrue(wait * 1000 >= rest && wait * 1000 < rest + 10_000, "wait " + wait + " s, rest " + rest + " ms");
-        assertTrue(wait <= WINDOW_SECONDS, "wait " + wait);
-        assertEquals("", answer.header("WWW-Authenticate"));
+    private static void assertThrottled(TestClient.Answer response, String key) {
+        assertEquals(429, response.status());
+        assertEquals("application/problem+json", response.header("Content-Type"));
+        assertEquals("Too Many Requests", response.field("title"));
+        long retrySeconds = Long.parseLong(response.header("Retry-After"));
+        long remainingMillis = app.redis().pttl(key);
+        assertTrue(
+                retrySeconds * 1000 >= remainingMillis && retrySeconds * 1000 < remainingMillis + 10_000,
+                "Retry-After: " + retrySeconds + " s, remaining window: " + remainingMillis + " ms");
+        assertTrue(retrySeconds <= WINDOW_SECONDS, "Retry-After: " + retrySeconds + " s");
+        assertEquals("", response.header("WWW-Authenticate"));
     }
 
-    private static String key(String from) {
-        return "throttle:address:" + from;
+    private static String key(String clientAddress) {
+        return "throttle:address:" + clientAddress;
     }
 
-    private static String count(String from) {
-        return app.redis().hget(key(from), "all");
+    private static String count(String clientAddress) {
+        return app.redis().hget(key(clientAddress), "all");
     }
 
-    private static void charge(String from, int count) {
-        app.redis().hset(key(from), "all", Integer.toString(count));
+    private static void setCount(String clientAddress, int count) {
+        app.redis().hset(key(clientAddress), "all", Integer.toString(count));
     }
 
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
-    void ten_wrong_passwords_for_a_name_from_an_address_are_the_most_whether_it_exists_or_not(boolean exists) {
-        String name = exists ? registered() : TestApp.newName();
-        for (int i = 0; i < PER_NAME; i++) {
+    void ten_wrong_passwords_per_username_and_address_are_the_limit_whether_or_not_the_user_exists(boolean exists) {
+        String name = exists ? registerUser() : TestApp.newName();
+        for (int i = 0; i < MAX_PER_NAME; i++) {
             String anyCase = i % 2 == 0 ? name : name.toUpperCase(Locale.ROOT);
             assertEquals(401, login(address, anyCase, "wrong password").status());
         }
@@ -97,14 +100,17 @@ class ThrottleTest {
         assertEquals(
                 exists ? 200 : 401,
                 login(newAddress(), name, TestApp.PASSWORD).status(),
-                "nobody is locked out by a stranger");
-        assertEquals(401, login(address, TestApp.newName(), "wrong password").status(), "other names are free");
+                "A client must not be able to lock out the user.");
+        assertEquals(
+                401,
+                login(address, TestApp.newName(), "wrong password").status(),
+                "Other usernames must not be limited.");
     }
 
     @Test
-    void when_the_window_has_passed_all_is_forgotten() {
-        String name = registered();
-        for (int i = 0; i <= PER_NAME; i++) {
+    void the_end_of_the_window_resets_the_limits() {
+        String name = registerUser();
+        for (int i = 0; i <= MAX_PER_NAME; i++) {
             login(address, name, "wrong password");
         }
         app.redis().pexpire(key(address), 0);
@@ -112,44 +118,47 @@ class ThrottleTest {
     }
 
     @Test
-    void a_good_login_clears_the_count() {
-        String name = registered();
+    void a_successful_login_resets_the_count_of_the_username() {
+        String name = registerUser();
         for (int round = 0; round < 3; round++) {
-            for (int i = 0; i < PER_NAME - 1; i++) {
+            for (int i = 0; i < MAX_PER_NAME - 1; i++) {
                 assertEquals(401, login(address, name, "wrong password").status());
             }
             assertEquals(200, login(address, name, TestApp.PASSWORD).status());
         }
     }
 
-    /** A check before the hash and a count after it would let all of them in. */
+    /**
+     * If an attempt were checked before its hash is computed, but counted only afterwards, all concurrent attempts
+     * would pass the check.
+     */
     @Test
-    void of_many_attempts_at_once_no_more_get_through() throws Exception {
-        String name = registered();
+    void concurrent_attempts_cannot_exceed_the_limit() throws Exception {
+        String name = registerUser();
         var statuses = TestApp.concurrently(
                 40, () -> login(address, name, "wrong password").status());
-        long tried = statuses.stream().filter(status -> status == 401).count();
-        assertTrue(tried <= PER_NAME, tried + " were tried");
+        long allowed = statuses.stream().filter(status -> status == 401).count();
+        assertTrue(allowed <= MAX_PER_NAME, "Allowed attempts: " + allowed);
         assertTrue(statuses.contains(429));
     }
 
     @Test
-    void a_hundred_attempts_from_an_address_are_the_most_whatever_the_names() {
-        charge(address, PER_ADDRESS - 1);
+    void one_hundred_attempts_per_address_are_the_limit_for_all_usernames_together() {
+        setCount(address, MAX_PER_ADDRESS - 1);
         app.redis().expire(key(address), 77);
-        String name = registered();
+        String name = registerUser();
         assertEquals(401, login(address, TestApp.newName(), "wrong password").status());
-        var answer = login(address, name, TestApp.PASSWORD);
-        assertThrottled(answer, key(address));
-        assertTrue(Integer.parseInt(answer.header("Retry-After")) <= 77);
-        assertEquals(2, app.redis().hlen(key(address)), "it adds no names any more");
+        var response = login(address, name, TestApp.PASSWORD);
+        assertThrottled(response, key(address));
+        assertTrue(Integer.parseInt(response.header("Retry-After")) <= 77);
+        assertEquals(2, app.redis().hlen(key(address)), "An address above its limit must not add usernames.");
     }
 
     @Test
-    void what_hashes_is_limited_by_address_and_what_does_not_is_not() {
-        String name = registered();
+    void only_routes_that_hash_passwords_are_limited_per_address() {
+        String name = registerUser();
         String token = login(newAddress(), name, TestApp.PASSWORD).field("token");
-        charge(address, PER_ADDRESS);
+        setCount(address, MAX_PER_ADDRESS);
         String[] headers = {"Authorization", "Bearer " + token, "X-Forwarded-For", address};
         String key = key(address);
         assertThrottled(
@@ -168,38 +177,43 @@ class ThrottleTest {
                 key);
         assertThrottled(
                 app.send("DELETE", "/api/auth/account", "{\"password\":\"" + TestApp.PASSWORD + "\"}", headers), key);
-        assertEquals(204, app.send("GET", "/api/auth/verify", "", headers).status(), "live tokens are not touched");
+        assertEquals(
+                204, app.send("GET", "/api/auth/verify", "", headers).status(), "Valid tokens must not be affected.");
         assertEquals(200, app.send("GET", "/api/todos", "", headers).status());
         assertEquals(200, app.send("POST", "/api/auth/refresh", "", headers).status());
-        assertEquals(200, login(newAddress(), name, TestApp.PASSWORD).status(), "nothing was changed");
+        assertEquals(
+                200,
+                login(newAddress(), name, TestApp.PASSWORD).status(),
+                "A refused request must not change the account.");
     }
 
     @Test
-    void each_route_that_hashes_is_charged() {
+    void each_password_that_is_hashed_counts_as_an_attempt() {
         String name = TestApp.newName();
         app.send("POST", "/api/auth/register", TestApp.credentials(name, TestApp.PASSWORD), "X-Forwarded-For", address);
         assertEquals("1", count(address));
         String token = login(address, name, TestApp.PASSWORD).field("token");
-        assertEquals("1", count(address), "a correct login gives its count back");
+        assertEquals("1", count(address), "A successful login must give its attempt back.");
         String[] headers = {"Authorization", "Bearer " + token, "X-Forwarded-For", address};
         app.send(
                 "PUT",
                 "/api/auth/password",
                 "{\"currentPassword\":\"wrong\",\"newPassword\":\"a better password\"}",
                 headers);
-        assertEquals("3", count(address), "it tries two passwords");
+        assertEquals(
+                "3", count(address), "A password change must count as two attempts, because it tries two passwords.");
         app.send("DELETE", "/api/auth/account", "{\"password\":\"wrong\"}", headers);
         assertEquals("4", count(address));
         assertEquals(400, app.send("POST", "/api/auth/login", "{}", headers).status());
-        assertEquals("4", count(address), "what costs no hash costs nothing");
+        assertEquals("4", count(address), "A request that computes no hash must not be counted.");
     }
 
     @Test
-    void all_addresses_of_an_ipv6_64_are_one() {
+    void all_addresses_of_an_ipv6_64_share_one_limit() {
         String prefix =
                 "2001:db8:" + Integer.toHexString(ThreadLocalRandom.current().nextInt(0x1000, 0xffff)) + ":7:";
-        String name = registered();
-        for (int i = 0; i < PER_NAME; i++) {
+        String name = registerUser();
+        for (int i = 0; i < MAX_PER_NAME; i++) {
             assertEquals(
                     401, login(prefix + i + ":0:0:1", name, "wrong password").status());
         }
@@ -210,40 +224,40 @@ class ThrottleTest {
                         .status());
     }
 
-    /** A provider may hand out a /48, which has 65,536 networks to guess from. */
+    /** A provider may assign a whole /48, so that one attacker can guess from 65,536 networks. */
     @Test
-    void an_ipv6_48_has_a_limit_of_its_own() {
+    void an_ipv6_48_has_its_own_limit() {
         String prefix =
                 "2001:db8:" + Integer.toHexString(ThreadLocalRandom.current().nextInt(0x1000, 0xffff)) + ":";
-        String name = registered();
-        for (int i = 0; i < PER_NAME_AND_SITE; i++) {
+        String name = registerUser();
+        for (int i = 0; i < MAX_PER_NAME_AND_SITE; i++) {
             assertEquals(401, login(prefix + i + "::1", name, "wrong password").status());
         }
         assertThrottled(login(prefix + "ffff::1", name, TestApp.PASSWORD), key(prefix + ":/48"));
         assertEquals(
                 401,
                 login(prefix + "ffff::1", TestApp.newName(), "wrong password").status());
-        charge(prefix + ":/48", PER_SITE);
+        setCount(prefix + ":/48", MAX_PER_SITE);
         assertEquals(
                 429,
                 login(prefix + "fffe::1", TestApp.newName(), "wrong password").status());
     }
 
     @Test
-    void one_network_that_is_over_its_limit_does_not_lock_out_its_site() {
+    void a_network_above_its_limit_does_not_lock_out_its_site() {
         String prefix =
                 "2001:db8:" + Integer.toHexString(ThreadLocalRandom.current().nextInt(0x1000, 0xffff)) + ":";
-        charge(prefix + "1::/64", PER_ADDRESS);
+        setCount(prefix + "1::/64", MAX_PER_ADDRESS);
         assertEquals(
                 429, login(prefix + "1::1", TestApp.newName(), "wrong password").status());
         assertEquals(0, app.redis().exists(key(prefix + ":/48")));
     }
 
-    /** An office or a web backend behind one address. */
+    /** An office or a web backend may send the logins of many users from one address. */
     @Test
-    void correct_logins_never_reach_a_limit() {
-        String name = registered();
-        for (int i = 0; i < PER_ADDRESS + 5; i++) {
+    void successful_logins_never_reach_a_limit() {
+        String name = registerUser();
+        for (int i = 0; i < MAX_PER_ADDRESS + 5; i++) {
             assertEquals(200, login(address, name, TestApp.PASSWORD).status());
         }
         assertEquals("0", count(address));
@@ -252,79 +266,82 @@ class ThrottleTest {
     @ParameterizedTest
     @ValueSource(strings = {"PUT /api/auth/password", "DELETE /api/auth/account"})
     void a_stolen_token_does_not_help_to_guess_the_password(String route) {
-        String name = registered();
+        String name = registerUser();
         String token = login(newAddress(), name, TestApp.PASSWORD).field("token");
         String[] parts = route.split(" ", -1);
         String body = parts[0].equals("PUT")
                 ? "{\"currentPassword\":\"wrong password\",\"newPassword\":\"another guess\"}"
                 : "{\"password\":\"wrong password\"}";
         int guesses = parts[0].equals("PUT") ? 2 : 1;
-        for (int i = 0; i < PER_NAME; i += guesses) {
-            var answer =
+        for (int i = 0; i < MAX_PER_NAME; i += guesses) {
+            var response =
                     app.send(parts[0], parts[1], body, "Authorization", "Bearer " + token, "X-Forwarded-For", address);
-            assertEquals(401, answer.status());
+            assertEquals(401, response.status());
         }
         assertThrottled(
                 app.send(parts[0], parts[1], body, "Authorization", "Bearer " + token, "X-Forwarded-For", address),
                 key(address));
-        assertEquals(429, login(address, name, TestApp.PASSWORD).status(), "a login counts alike");
-        String alarm = app.redis().keys("throttle:name:*").stream()
-                .filter(key -> app.redis().hget(key, "all").equals(Integer.toString(PER_NAME / guesses)))
+        assertEquals(
+                429, login(address, name, TestApp.PASSWORD).status(), "Logins must share the limit of this route.");
+        String alarmKey = app.redis().keys("throttle:name:*").stream()
+                .filter(key -> app.redis().hget(key, "all").equals(Integer.toString(MAX_PER_NAME / guesses)))
                 .findFirst()
                 .orElse("");
-        assertFalse(alarm.isEmpty(), "failures are counted for the alarm");
+        assertFalse(alarmKey.isEmpty(), "Wrong passwords must be counted for the alarm.");
     }
 
-    /** A login that spans the end of a window must not make room in the next one. */
+    /** A login that is in flight when its window ends must not allow an extra attempt in the next window. */
     @Test
-    void a_count_is_never_given_back_to_a_later_window() throws Exception {
-        String name = registered();
+    void an_attempt_is_never_given_back_to_a_later_window() throws Exception {
+        String name = registerUser();
         try (var redis = new RedisAdmin(TestRedis.url(), false);
-                var costly = TestApp.start(
+                var slowApp = TestApp.start(
                         "LOGIN_THROTTLE", "true", "TRUSTED_PROXY_HOPS", "1", "PBKDF2_ITERATIONS", "1000000")) {
-            var running = new FutureTask<>(() -> costly.send(
+            var pendingLogin = new FutureTask<>(() -> slowApp.send(
                     "POST",
                     "/api/auth/login",
                     TestApp.credentials(name, TestApp.PASSWORD),
                     "X-Forwarded-For",
                     address));
-            Thread.startVirtualThread(running);
+            Thread.startVirtualThread(pendingLogin);
             Load.await(() -> count(address) != null);
             redis.commands().del(key(address));
             login(address, TestApp.newName(), "wrong password");
-            assertEquals(200, running.get().status());
+            assertEquals(200, pendingLogin.get().status());
             assertEquals("1", count(address));
         }
     }
 
     @Test
-    void a_counter_without_an_end_gets_one() {
+    void a_counter_without_a_ttl_gets_a_ttl() {
         String key = key(address);
-        charge(address, 5);
+        setCount(address, 5);
         login(address, TestApp.newName(), "wrong password");
-        long rest = app.redis().ttl(key);
-        assertTrue(rest > 0 && rest <= WINDOW_SECONDS, "rest " + rest);
+        long ttl = app.redis().ttl(key);
+        assertTrue(ttl > 0 && ttl <= WINDOW_SECONDS, "TTL: " + ttl);
     }
 
+    /** A user may have typed a password into the username field. */
     @Test
-    void counters_do_not_hold_what_was_typed_as_a_name() {
+    void counters_do_not_contain_the_username_as_typed() {
         login(address, "hunter2hunter2", "wrong password");
         var written =
                 app.redis().keys("throttle:*") + app.redis().hkeys(key(address)).toString();
         assertFalse(written.contains("hunter2"), written);
-        assertEquals(3, app.redis().hlen(key(address)), "all, the name's digest, and the window");
+        assertEquals(
+                3, app.redis().hlen(key(address)), "The fields must be: all, the digest of the username, and window.");
     }
 
-    /** 503 says "try again": whoever does must not be told that it was too often. */
+    /** A 503 asks the client to retry. The retry must not be refused because of too many attempts. */
     @Test
-    void a_login_that_waited_too_long_for_its_hash_is_not_charged() throws Exception {
-        try (var costly =
+    void a_login_that_times_out_waiting_for_its_hash_is_not_counted() throws Exception {
+        try (var slowApp =
                 TestApp.start("LOGIN_THROTTLE", "true", "TRUSTED_PROXY_HOPS", "1", "PBKDF2_ITERATIONS", "5000000")) {
             int flood = Runtime.getRuntime().availableProcessors() * 8 + 16;
-            var turn = new AtomicInteger();
+            var nameSuffix = new AtomicInteger();
             List<Integer> statuses = TestApp.concurrently(flood, () -> {
-                String name = TestApp.newName() + turn.incrementAndGet();
-                return costly.send(
+                String name = TestApp.newName() + nameSuffix.incrementAndGet();
+                return slowApp.send(
                                 "POST",
                                 "/api/auth/login",
                                 TestApp.credentials(name, "wrong password"),
@@ -333,7 +350,7 @@ class ThrottleTest {
                         .status();
             });
             long hashed = statuses.stream().filter(status -> status == 401).count();
-            assertTrue(hashed < flood, "nobody waited too long");
+            assertTrue(hashed < flood, "At least one login must time out.");
             assertEquals(Long.toString(hashed), count(address));
             var counters = app.redis().hgetall(key(address));
             counters.remove("window");
@@ -343,52 +360,52 @@ class ThrottleTest {
     }
 
     @Test
-    void it_can_be_switched_off() throws Exception {
-        try (var open = TestApp.start("LOGIN_THROTTLE", "false", "TRUSTED_PROXY_HOPS", "1")) {
+    void throttling_can_be_disabled() throws Exception {
+        try (var unthrottled = TestApp.start("LOGIN_THROTTLE", "false", "TRUSTED_PROXY_HOPS", "1")) {
             String name = TestApp.newName();
-            for (int i = 0; i < PER_ADDRESS + 1; i++) {
-                var answer = open.send(
+            for (int i = 0; i < MAX_PER_ADDRESS + 1; i++) {
+                var response = unthrottled.send(
                         "POST",
                         "/api/auth/login",
                         TestApp.credentials(name, "wrong password"),
                         "X-Forwarded-For",
                         address);
-                assertEquals(401, answer.status());
+                assertEquals(401, response.status());
             }
-            assertEquals(0, open.redis().exists(key(address)));
+            assertEquals(0, unthrottled.redis().exists(key(address)));
         }
     }
 
     @Test
-    void an_unknown_name_is_answered_as_a_wrong_password_to_the_byte() {
-        String known = registered();
+    void a_wrong_password_and_an_unknown_username_get_byte_identical_responses() {
+        String known = registerUser();
         var wrong = login(address, known, "wrong password");
         var unknown = login(address, TestApp.newName(), "wrong password");
         assertEquals(wrong.status(), unknown.status());
         assertEquals(wrong.text(), unknown.text());
-        assertEquals(comparable(wrong), comparable(unknown));
-        assertFalse(comparable(wrong).isEmpty());
-        var others = IntStream.range(0, PER_NAME)
+        assertEquals(comparableHeaders(wrong), comparableHeaders(unknown));
+        assertFalse(comparableHeaders(wrong).isEmpty());
+        var attempts = IntStream.range(0, MAX_PER_NAME)
                 .mapToObj(_ -> login(address, known, "wrong password"))
                 .toList();
-        var throttledKnown = others.getLast();
+        var throttledKnown = attempts.getLast();
         String name = TestApp.newName();
-        for (int i = 0; i < PER_NAME; i++) {
+        for (int i = 0; i < MAX_PER_NAME; i++) {
             login(address, name, "wrong password");
         }
         var throttledUnknown = login(address, name, "wrong password");
         assertEquals(429, throttledKnown.status());
         assertEquals(429, throttledUnknown.status());
-        assertEquals(digitsAway(throttledKnown.text()), digitsAway(throttledUnknown.text()));
+        assertEquals(withoutDigits(throttledKnown.text()), withoutDigits(throttledUnknown.text()));
     }
 
-    private static String digitsAway(String text) {
+    private static String withoutDigits(String text) {
         return text.replaceAll("\\d+", "N");
     }
 
-    // a request has an id and a time of its own
-    private static Map<String, List<String>> comparable(TestClient.Answer answer) {
-        var headers = new HashMap<>(answer.headers());
+    /** Returns the headers, except for the request id and the date, which differ between any two requests. */
+    private static Map<String, List<String>> comparableHeaders(TestClient.Answer response) {
+        var headers = new HashMap<>(response.headers());
         headers.remove("x-request-id");
         headers.remove("date");
         return headers;

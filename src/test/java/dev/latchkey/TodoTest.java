@@ -43,34 +43,35 @@ class TodoTest {
     }
 
     @Test
-    void todos_may_take_so_many_bytes_as_stored_and_no_change_gets_around_that() throws Exception {
-        try (var small = TestApp.start("MAX_TODO_BYTES_PER_USER", "4096")) {
+    void neither_new_nor_changed_todos_exceed_the_byte_limit() throws Exception {
+        try (var limited = TestApp.start("MAX_TODO_BYTES_PER_USER", "4096")) {
             String owner = TestApp.newName();
-            String own = small.foreignToken(owner);
-            String id =
-                    small.send("POST", "/api/todos", own, "{\"name\":\"x\"}").field("id");
+            String ownerToken = limited.foreignToken(owner);
+            String id = limited.send("POST", "/api/todos", ownerToken, "{\"name\":\"x\"}")
+                    .field("id");
             TestClient.Answer created;
             do {
-                created = small.send("POST", "/api/todos", own, "{\"name\":\"" + "\u00e4".repeat(200) + "\"}");
+                created = limited.send("POST", "/api/todos", ownerToken, "{\"name\":\"" + "\u00e4".repeat(200) + "\"}");
             } while (created.status() == 201);
             assertEquals(409, created.status());
             assertTrue(created.text().contains("4096"), created.text());
-            var patched = small.send("PATCH", "/api/todos/" + id, own, "{\"name\":\"" + "\u00e4".repeat(200) + "\"}");
-            assertEquals(409, patched.status(), "the sum would be over the limit too");
-            int stored = small.redis().hvals("todos:" + owner).stream()
+            var patched = limited.send(
+                    "PATCH", "/api/todos/" + id, ownerToken, "{\"name\":\"" + "\u00e4".repeat(200) + "\"}");
+            assertEquals(409, patched.status(), "A change must not exceed the limit either.");
+            int stored = limited.redis().hvals("todos:" + owner).stream()
                     .mapToInt(json -> json.getBytes(StandardCharsets.UTF_8).length)
                     .sum();
-            assertTrue(stored <= 4096 && stored > 3500, "stored " + stored);
+            assertTrue(stored <= 4096 && stored > 3500, "Stored bytes: " + stored);
             assertEquals(
                     200,
-                    small.send("PATCH", "/api/todos/" + id, own, "{\"name\":\"y\"}")
+                    limited.send("PATCH", "/api/todos/" + id, ownerToken, "{\"name\":\"y\"}")
                             .status(),
-                    "what does not grow is always possible");
+                    "A change that does not increase the size must succeed.");
         }
     }
 
     @Test
-    void a_created_todo_is_answered_located_and_stored_alike() {
+    void creating_a_todo_returns_it_as_stored_with_its_location() {
         var created = create("{\"name\":\"Buy milk\"}");
         assertEquals(201, created.status());
         String id = created.field("id");
@@ -91,7 +92,7 @@ class TodoTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"todo", "in progress", "complete"})
-    void a_status_is_one_of_three(String status) {
+    void a_todo_can_have_any_of_the_three_status_values(String status) {
         assertEquals(
                 status, create("{\"name\":\"n\",\"status\":\"" + status + "\"}").field("status"));
     }
@@ -112,21 +113,21 @@ class TodoTest {
                 "{\"name\":\"n\",\"id\":\"x\"}",
                 "{\"name\":\"n\",\"name\":\"m\"}"
             })
-    void what_does_not_validate_is_not_stored(String body) {
-        var answer = create(body);
-        assertEquals(400, answer.status());
-        assertTrue(answer.json().get("errors").size() == 1, answer.text());
+    void an_invalid_todo_is_refused_and_not_stored(String body) {
+        var response = create(body);
+        assertEquals(400, response.status());
+        assertTrue(response.json().get("errors").size() == 1, response.text());
         assertEquals(0, app.redis().exists("todos:" + name));
     }
 
     @Test
-    void a_name_has_at_most_200_code_points() {
+    void a_todo_name_has_at_most_200_code_points() {
         assertEquals(201, create("{\"name\":\"" + "😀".repeat(200) + "\"}").status());
         assertEquals(400, create("{\"name\":\"" + "n".repeat(201) + "\"}").status());
     }
 
     @Test
-    void a_patch_changes_what_it_names_and_nothing_else() {
+    void patch_changes_only_the_given_fields() {
         var created = create("{\"name\":\"before\"}");
         String path = created.header("Location");
         var patched = app.send("PATCH", path, token, "{\"status\":\"in progress\"}");
@@ -146,7 +147,7 @@ class TodoTest {
     }
 
     @Test
-    void a_patch_that_changes_nothing_leaves_the_date_and_the_etag() {
+    void patch_without_changes_keeps_the_date_and_the_etag() {
         var created = create("{\"name\":\"same\"}");
         for (String body : List.of("{}", "{\"name\":\"same\"}", "{\"status\":\"todo\"}")) {
             var patched = app.send("PATCH", created.header("Location"), token, body);
@@ -157,7 +158,7 @@ class TodoTest {
     }
 
     @Test
-    void if_match_lets_only_the_named_state_be_changed() {
+    void if_match_allows_changes_only_to_the_given_version() {
         var created = create("{\"name\":\"0\"}");
         String path = created.header("Location");
         String old = created.header("ETag");
@@ -189,7 +190,7 @@ class TodoTest {
     }
 
     @Test
-    void if_none_match_spares_an_unchanged_body() {
+    void if_none_match_omits_the_body_of_an_unchanged_todo() {
         var created = create("{\"name\":\"n\"}");
         String path = created.header("Location");
         for (String same : List.of(created.header("ETag"), "W/" + created.header("ETag"), "*")) {
@@ -202,7 +203,7 @@ class TodoTest {
     }
 
     @Test
-    void a_deleted_todo_is_gone() {
+    void a_deleted_todo_no_longer_exists() {
         String path = create("{\"name\":\"n\"}").header("Location");
         assertEquals(204, app.send("DELETE", path, token, "").status());
         for (String method : List.of("GET", "DELETE")) {
@@ -212,22 +213,22 @@ class TodoTest {
     }
 
     @Test
-    void pages_follow_each_other_oldest_first_without_gaps() {
-        List<String> made = new ArrayList<>();
+    void pages_list_todos_oldest_first_without_gaps() {
+        List<String> createdIds = new ArrayList<>();
         for (int i = 0; i < 12; i++) {
-            made.add(create("{\"name\":\"" + i + "\",\"status\":\"" + (i % 3 == 0 ? "complete" : "todo") + "\"}")
+            createdIds.add(create("{\"name\":\"" + i + "\",\"status\":\"" + (i % 3 == 0 ? "complete" : "todo") + "\"}")
                     .field("id"));
         }
-        assertEquals(made, pages("/api/todos?limit=5", 12));
-        assertEquals(made, pages("/api/todos?limit=6", 12));
-        assertEquals(made, pages("/api/todos?", 12));
-        List<String> complete = List.of(made.get(0), made.get(3), made.get(6), made.get(9));
+        assertEquals(createdIds, pages("/api/todos?limit=5", 12));
+        assertEquals(createdIds, pages("/api/todos?limit=6", 12));
+        assertEquals(createdIds, pages("/api/todos?", 12));
+        List<String> complete = List.of(createdIds.get(0), createdIds.get(3), createdIds.get(6), createdIds.get(9));
         assertEquals(complete, pages("/api/todos?limit=3&status=complete", 4));
         assertEquals(List.of(), pages("/api/todos?status=in%20progress", 0));
         assertEquals(List.of(), pages("/api/todos?status=in+progress", 0));
     }
 
-    /** Follows {@code next} to the end. */
+    /** Follows {@code next} to the last page, and returns the ids of all todos. */
     private List<String> pages(String path, int total) {
         List<String> ids = new ArrayList<>();
         String after = "";
@@ -242,7 +243,7 @@ class TodoTest {
     }
 
     @Test
-    void a_page_goes_on_where_the_cursors_todo_was_deleted() {
+    void pagination_continues_after_the_todo_of_the_cursor_is_deleted() {
         String first = create("{\"name\":\"1\"}").field("id");
         String second = create("{\"name\":\"2\"}").field("id");
         app.send("DELETE", "/api/todos/" + first, token, "");
@@ -263,7 +264,7 @@ class TodoTest {
                 "status=",
                 "page=1"
             })
-    void a_bad_query_is_a_400(String query) {
+    void an_invalid_query_gets_a_400(String query) {
         assertEquals(400, app.get("/api/todos?" + query, token).status());
     }
 }

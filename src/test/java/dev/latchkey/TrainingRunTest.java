@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 
 class TrainingRunTest {
     @Test
-    void it_uses_every_route_of_the_readme() throws Exception {
+    void training_run_uses_every_route_in_the_readme() throws Exception {
         List<String> used = new ArrayList<>();
         try (var app = TestApp.start();
                 var client = new TestClient(app.port()) {
@@ -34,7 +34,8 @@ class TrainingRunTest {
                 .toList();
         assertFalse(routes.isEmpty());
         for (String route : routes) {
-            assertTrue(used.stream().anyMatch(request -> request.matches(route + "(\\?.*)?")), route);
+            assertTrue(
+                    used.stream().anyMatch(request -> request.matches(route + "(\\?.*)?")), "Unused route: " + route);
         }
     }
 

@@ -50,12 +50,8 @@ public record TodoStore(Redis redis, Limits limits) {
     public static final class LimitException extends RuntimeException {
         private static final long serialVersionUID = 1;
 
-        LimitException(Limits limits) {
-            super(
-                    "Todo limit reached: " + limits.todos + " todos, or " + limits.bytes + " bytes of stored todos.",
-                    null,
-                    false,
-                    false);
+        LimitException(String message) {
+            super(message, null, false, false);
         }
     }
 
@@ -79,7 +75,8 @@ public record TodoStore(Redis redis, Limits limits) {
         all[arguments.length] = Integer.toString(limits.bytes());
         long result = redis.eval(script, key(owner), all);
         if (result < 0) {
-            throw new LimitException(limits);
+            throw new LimitException(
+                    "Todo limit reached: " + limits.todos + " todos, or " + limits.bytes + " bytes of stored todos.");
         }
         return result == 1;
     }
