@@ -205,7 +205,7 @@ public final class Interleaver implements AutoCloseable {
 
         private void awaitTurn() throws InterruptedException {
             synchronized (Interleaver.this) {
-                if (state != State.FREE) {
+                if (state == State.RUNNING) { // after the response, a clean-up is not held
                     set(State.HELD);
                     while (state == State.HELD) {
                         Interleaver.this.wait();
