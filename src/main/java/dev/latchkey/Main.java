@@ -74,7 +74,7 @@ public final class Main {
         }
     }
 
-    // Without one of its platform threads, the process would stop serving, and end with 0 or not at all. A virtual
+    // If one of its platform threads ended, the process would stop serving, and exit with 0 or not at all. A virtual
     // thread has only one request.
     private static void uncaught(Logs logs, Thread thread, Throwable e) {
         try {

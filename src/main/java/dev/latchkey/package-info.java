@@ -11,7 +11,7 @@
  *
  * <ul>
  *   <li>A guarded handler runs only for the owner of a valid token, and Redis decides that for each request.
- *   <li>Of several concurrent refreshes of one token, exactly one gets a new token, and the old token is invalid.
+ *   <li>Exactly one of several concurrent refreshes of a token gets a new token, and the old token is invalid.
  *   <li>Changing the password, logging out everywhere and deleting the account revoke all tokens, including those of
  *       requests in flight. Registering a deleted username again inherits nothing.
  *   <li>Passwords are only stored as salted PBKDF2 hashes. Passwords, hashes and tokens are never logged. Guessing is

@@ -173,7 +173,7 @@ public record AuthHandlers(
         }
     }
 
-    // Without error="invalid_token", because a client would then discard a token that is still valid.
+    // Has no error="invalid_token", because a client would then discard a token that is still valid.
     private Problem wrongPassword(Request request, Caller caller) {
         Audit.log("wrong password", request, caller.username(), sessionId(caller));
         return AuthFilter.unauthorized("The password is wrong.", "");

@@ -130,7 +130,7 @@ final class RequestHandler implements HttpHandler {
     }
 
     private static void logAccess(HttpExchange exchange, String requestId, int status, long micros) {
-        // Without the query, which may contain a token (RFC 6750 §5.3).
+        // The query is left out, because it may contain a token (RFC 6750 §5.3).
         String path = exchange.getRequestURI().getRawPath();
         boolean isProbe = path != null && path.startsWith("/health/"); // may come every second
         String method = exchange.getRequestMethod();

@@ -79,7 +79,7 @@ public final class Json {
     }
 
     /**
-     * Returns the JSON object with one field replaced. All other fields stay as they are, including unknown ones.
+     * Returns the JSON object with one field replaced. Other fields stay unchanged, including unknown fields.
      *
      * @throws IllegalStateException if {@code json} is not an object. The message does not quote it.
      */

@@ -1,4 +1,4 @@
-/** Reading and writing JSON. Jackson is used nowhere else. */
+/** Reading and writing JSON. Only this package uses Jackson. */
 @NullMarked
 package dev.latchkey.json;
 

@@ -128,7 +128,7 @@ public final class Redis implements AutoCloseable {
         windows.forEach(some -> existing.addAll(connection.send(redis -> {
             Map<String, RedisFuture<Long>> replies = new HashMap<>();
             some.forEach(key -> replies.put(key, redis.async().exists(key)));
-            // Without a timeout here, because ReplyTimeouts ends each wait.
+            // No timeout is needed, because ReplyTimeouts ends each wait.
             replies.values().removeIf(reply -> LettuceFutures.awaitOrCancel(reply, 0, TimeUnit.NANOSECONDS) == 0);
             return replies.keySet();
         })));

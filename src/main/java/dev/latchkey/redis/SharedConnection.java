@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The connection to Redis that all threads share (one per node of a cluster), because Redis replies in order. A
  * second connection would cost a token check 13 % more CPU, because more threads are woken. While there is no
- * connection, commands fail at once.
+ * connection, commands fail immediately.
  */
 final class SharedConnection implements AutoCloseable {
     private static final int MAX_RETRIES = 10;
@@ -52,7 +52,7 @@ final class SharedConnection implements AutoCloseable {
         }
     }
 
-    // Lettuce reconnects by itself, but only after it has been connected once.
+    // Lettuce only reconnects automatically after the first successful connection.
     private void connect() {
         try {
             while (!closed && !tryConnect()) {

@@ -1,4 +1,4 @@
-/** Redis commands and connections. Lettuce and netty are used nowhere else. */
+/** Redis commands and connections. Only this package uses Lettuce and netty. */
 @NullMarked
 package dev.latchkey.redis;
 
