@@ -326,6 +326,11 @@ class SessionsTest extends StorageMatrix {
                 "1 | 203.0.113.7,                        | 127.0.0.1",
                 "1 | ''                                  | 127.0.0.1",
                 "1 | 999.0.0.1                           | 127.0.0.1",
+                "1 | 1                                   | 127.0.0.1",
+                "1 | 203.0.113                           | 127.0.0.1",
+                "1 | 2001:0:0:1:0:0:0:1                  | 2001:0:0:1::1",
+                "1 | 2001:db8:0:1:1:1:1:1                | 2001:db8:0:1:1:1:1:1",
+                "1 | 0:0:0:0:0:0:0:0                     | ::",
             })
     void the_client_address_is_the_one_that_the_outermost_trusted_proxy_saw(
             String hops, String forwarded, String address) throws Exception {

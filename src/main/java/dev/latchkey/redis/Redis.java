@@ -40,7 +40,6 @@ public final class Redis implements AutoCloseable {
             if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
             return redis.call('HDEL', KEYS[1], ARGV[1])""";
 
-    private static final int RETRY_MILLIS = 10;
     private static final int MAX_COMMANDS_AT_ONCE = 50;
 
     /** A key holds a value of another type than it should, so a retry cannot succeed. */
@@ -195,7 +194,7 @@ public final class Redis implements AutoCloseable {
                         return;
                     }
                 }
-                Thread.sleep(RETRY_MILLIS);
+                Thread.sleep(SharedConnection.RETRY_MILLIS);
             }
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class SharedConnection implements AutoCloseable {
     private static final int MAX_RETRIES = 10;
-    private static final int RETRY_MILLIS = 10;
+    static final int RETRY_MILLIS = 10;
 
     private final Connector connector;
     private final OutageLog outageLog;
