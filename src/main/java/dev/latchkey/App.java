@@ -23,7 +23,6 @@ import dev.latchkey.todos.TodoStore;
 import dev.latchkey.tokens.SessionIndex;
 import dev.latchkey.tokens.TokenStore;
 import java.io.IOException;
-import java.net.InetSocketAddress;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
@@ -41,7 +40,7 @@ public record App(Config config, Redis redis, PasswordHasher hasher, HealthHandl
      * @throws IOException if the address is not available
      */
     public static App start(Config config) throws IOException {
-        Redis redis = new Redis(config.redisUrl(), config.redisCluster(), config.redisTimeout());
+        Redis redis = new Redis(config.redis());
         PasswordHasher hasher = PasswordHasher.create(config.pbkdf2Iterations());
         try {
             InstantSource clock = () -> Instant.now().truncatedTo(ChronoUnit.MILLIS); // as dates are stored
@@ -59,8 +58,7 @@ public record App(Config config, Redis redis, PasswordHasher hasher, HealthHandl
             var todoIds = new TodoIds(InstantSource.system());
             var todoHandlers = new TodoHandlers(todos, tokens, lists, todoIds, clock);
             var routes = Routes.of(authHandlers, todoHandlers, health);
-            var address = new InetSocketAddress(config.host(), config.port());
-            var settings = new HttpSettings(address, config.maxBodyBytes(), config.trustedProxyHops());
+            var settings = new HttpSettings(config.address(), config.maxBodyBytes(), config.trustedProxyHops());
             Server server = Server.start(settings, routes, new AuthFilter(tokens), App::problem);
             return new App(config, redis, hasher, health, server);
         } catch (IOException | RuntimeException e) {
@@ -79,6 +77,7 @@ public record App(Config config, Redis redis, PasswordHasher hasher, HealthHandl
             case ContentionException contention ->
                 new Problem(503, "Other requests are changing the same record.")
                         .withHeader("Retry-After", Long.toString(contention.retrySeconds()));
+            case Redis.WrongTypeException _ -> new Problem(500, "A stored record is damaged.");
             case RedisUnavailableException _ -> Problem.unavailable("The token store is unavailable.");
             default -> null;
         };

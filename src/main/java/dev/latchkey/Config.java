@@ -7,8 +7,12 @@ import static java.lang.System.Logger.Level.TRACE;
 import static java.lang.System.Logger.Level.WARNING;
 
 import dev.latchkey.logging.Logs;
-import dev.latchkey.redis.Redis;
+import dev.latchkey.redis.RedisSettings;
 import dev.latchkey.tokens.TokenFormat;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,11 +22,8 @@ import java.util.stream.Collectors;
 
 /** The configuration, from environment variables. An empty variable counts as unset. */
 public record Config(
-        String host,
-        int port,
-        String redisUrl,
-        boolean redisCluster,
-        Duration redisTimeout,
+        InetSocketAddress address,
+        RedisSettings redis,
         Duration tokenTtl,
         TokenFormat tokenFormat,
         int pbkdf2Iterations,
@@ -50,11 +51,8 @@ public record Config(
     public static Config from(Map<String, String> environment) throws Invalid {
         var reader = new Reader(environment, new ArrayList<>());
         var config = new Config(
-                reader.text("HOST", "0.0.0.0"),
-                reader.port(),
-                reader.redisUrl("REDIS_URL", "redis://localhost:6379"),
-                reader.choice("REDIS_CLUSTER", List.of(false, true)),
-                Duration.ofMillis(reader.number("REDIS_TIMEOUT_MS", 1000, 10, 60_000)),
+                reader.address(),
+                reader.redis(),
                 Duration.ofSeconds(reader.number("TOKEN_TTL", 3600, 1, Integer.MAX_VALUE)),
                 reader.choice("TOKEN_STORAGE", List.of(TokenFormat.values())),
                 reader.number("PBKDF2_ITERATIONS", 600_000, 100_000, 10_000_000),
@@ -76,27 +74,16 @@ public record Config(
         return config;
     }
 
-    /** Returns {@code PORT} as configured, valid or not. */
-    static String port(Map<String, String> environment) {
-        return new Reader(environment, new ArrayList<>()).text("PORT", "8080");
-    }
-
     /**
-     * Returns the port, without checking other variables.
+     * Returns the address to listen on, without checking other variables.
      *
-     * @throws Invalid if it is not a port
+     * @throws Invalid if it is not an address of this machine
      */
-    static int checkedPort(Map<String, String> environment) throws Invalid {
+    static InetSocketAddress address(Map<String, String> environment) throws Invalid {
         var reader = new Reader(environment, new ArrayList<>());
-        int port = reader.port();
+        InetSocketAddress address = reader.address();
         reader.throwIfInvalid();
-        return port;
-    }
-
-    /** Returns the address, without the URL of Redis, which may contain a password. */
-    @Override
-    public String toString() {
-        return "Config[" + host + ":" + port + "]";
+        return address;
     }
 
     private record Reader(Map<String, String> environment, List<String> errors) {
@@ -111,8 +98,17 @@ public record Config(
             return value.isEmpty() ? defaultValue : value;
         }
 
-        int port() {
-            return number("PORT", 8080, 0, 65_535);
+        InetSocketAddress address() {
+            String host = text("HOST", "0.0.0.0");
+            int port = number("PORT", 8080, 0, 65_535);
+            var address = new InetSocketAddress(host, port);
+            // Any free port will do to find out whether this machine has the address.
+            try (var _ = new ServerSocket(0, 1, InetAddress.getByName(host))) {
+                return address;
+            } catch (IOException _) {
+                errors.add("HOST must be an address or host name of this machine, such as 0.0.0.0, not '" + host + "'");
+                return address;
+            }
         }
 
         int number(String name, int defaultValue, int min, int max) {
@@ -144,14 +140,18 @@ public record Config(
             return values.getFirst();
         }
 
-        String redisUrl(String name, String defaultValue) {
-            String url = text(name, defaultValue);
+        RedisSettings redis() {
+            String url = text("REDIS_URL", "redis://localhost:6379");
+            boolean cluster = choice("REDIS_CLUSTER", List.of(false, true));
+            String sentinelPassword = text("REDIS_SENTINEL_PASSWORD", "");
+            // A request gets its 503 before the server's timeout for responses closes its connection.
+            var timeout = Duration.ofMillis(number("REDIS_TIMEOUT_MS", 1000, 10, 10_000));
             try {
-                Redis.checkUrl(url);
+                return new RedisSettings(url, cluster, sentinelPassword, timeout);
             } catch (IllegalArgumentException e) {
-                errors.add(name + " " + e.getMessage());
+                errors.add("REDIS_URL " + e.getMessage());
+                return new RedisSettings("redis://localhost", false, "", timeout);
             }
-            return url;
         }
     }
 }

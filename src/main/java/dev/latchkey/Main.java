@@ -7,7 +7,13 @@ import dev.latchkey.logging.Logs;
 import java.io.IOException;
 import java.net.BindException;
 import java.net.HttpURLConnection;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Proxy;
 import java.net.URI;
+import java.net.URISyntaxException;
+import java.nio.charset.StandardCharsets;
+import java.security.Security;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -17,19 +23,24 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Main {
     private static final int FAILED = 1;
-    private static final int BAD_CONFIGURATION = 2;
+    private static final int BAD_CONFIGURATION = 2; // or bad arguments
+    private static final int HEALTH_TIMEOUT_MILLIS = 4000; // less than the 5 s that the image gives its health check
+    private static final String USAGE = """
+            usage: latchkey            runs the service, configured by environment variables
+                   latchkey --health   asks the service on this machine whether it is ready
+                   latchkey --version  prints the version
+                   latchkey --help     prints this text""";
 
     private Main() {}
 
-    /**
-     * Runs the service. {@code --health} instead asks the service on this host whether it is ready, and {@code
-     * --version} prints the version.
-     */
+    /** Runs the service, or what the arguments say. */
     public static void main(String[] args) {
         switch (String.join(" ", args)) {
+            case "" -> start(System.getenv());
             case "--health" -> System.exit(health(System.getenv()));
             case "--version" -> System.out.println("latchkey " + version());
-            default -> start(System.getenv());
+            case "--help" -> System.out.println(USAGE);
+            default -> fail(BAD_CONFIGURATION, "unknown argument\n" + USAGE);
         }
     }
 
@@ -43,6 +54,9 @@ public final class Main {
      * start.
      */
     public static App start(Map<String, String> environment) {
+        // The JDK would keep an address for 30 s, and a failed lookup for 10 s. Redis may get a new address earlier.
+        Security.setProperty("networkaddress.cache.ttl", "0");
+        Security.setProperty("networkaddress.cache.negative.ttl", "0");
         Logs logs = Logs.install();
         Thread.setDefaultUncaughtExceptionHandler((thread, e) -> uncaught(logs, thread, e));
         try {
@@ -67,8 +81,8 @@ public final class Main {
         } catch (Config.Invalid e) {
             return fail(BAD_CONFIGURATION, e.getMessage());
         } catch (BindException e) {
-            String cause = "cannot listen on port " + Config.port(environment) + ": " + e.getMessage();
-            return fail(FAILED, cause + ". Set PORT or HOST.");
+            String port = environment.getOrDefault("PORT", "8080").strip();
+            return fail(FAILED, "cannot listen on port " + port + ": " + e.getMessage() + ". Set PORT or HOST.");
         } catch (IOException e) {
             return fail(FAILED, String.valueOf(e));
         }
@@ -88,15 +102,27 @@ public final class Main {
     }
 
     private static int health(Map<String, String> environment) {
+        String url = "";
         try {
-            int port = Config.checkedPort(environment);
-            var url = URI.create("http://127.0.0.1:" + port + "/health/ready").toURL();
-            int status = ((HttpURLConnection) url.openConnection()).getResponseCode();
-            return status == HttpURLConnection.HTTP_OK ? 0 : FAILED;
+            InetSocketAddress address = Config.address(environment);
+            boolean all = address.getAddress().isAnyLocalAddress();
+            InetAddress host = all ? InetAddress.getLoopbackAddress() : address.getAddress();
+            var uri = new URI("http", null, host.getHostAddress(), address.getPort(), "/health/ready", null, null);
+            url = uri.toString();
+            var connection = (HttpURLConnection) uri.toURL().openConnection(Proxy.NO_PROXY);
+            connection.setConnectTimeout(HEALTH_TIMEOUT_MILLIS);
+            connection.setReadTimeout(HEALTH_TIMEOUT_MILLIS);
+            if (connection.getResponseCode() == HttpURLConnection.HTTP_OK) {
+                return 0;
+            }
+            print(url + " is " + connection.getResponseCode() + ": "
+                    + new String(connection.getErrorStream().readAllBytes(), StandardCharsets.UTF_8));
+            return FAILED;
         } catch (Config.Invalid e) {
             print(e.getMessage());
             return BAD_CONFIGURATION;
-        } catch (IOException _) {
+        } catch (IOException | URISyntaxException e) {
+            print(url + " does not respond: " + e.getMessage());
             return FAILED;
         }
     }

@@ -6,23 +6,24 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.latchkey.logging.Logs;
+import dev.latchkey.redis.RedisSettings;
 import dev.latchkey.tokens.TokenFormat;
+import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ConfigTest {
     @Test
     void unset_and_blank_variables_have_the_documented_defaults() throws Exception {
         var expected = new Config(
-                "0.0.0.0",
-                8080,
-                "redis://localhost:6379",
-                false,
-                Duration.ofSeconds(1),
+                new InetSocketAddress("0.0.0.0", 8080),
+                new RedisSettings("redis://localhost:6379", false, "", Duration.ofSeconds(1)),
                 Duration.ofHours(1),
                 TokenFormat.PLAIN,
                 600_000,
@@ -77,18 +78,111 @@ class ConfigTest {
         assertTrue(lines.contains("MAX_BODY_BYTES must be a whole number from 1024 to 1048576, not '1k'"));
     }
 
+    private static String error(String... environment) {
+        Map<String, String> variables = new HashMap<>();
+        for (int i = 0; i < environment.length; i += 2) {
+            variables.put(environment[i], environment[i + 1]);
+        }
+        return String.valueOf(
+                assertThrows(Config.Invalid.class, () -> Config.from(variables)).getMessage());
+    }
+
+    /** conda sets HOST to the name of a platform. 192.0.2.1 is an address of another machine (RFC 5737). */
+    @ParameterizedTest
+    @ValueSource(strings = {"x86_64-conda-linux-gnu", "http://0.0.0.0", "127.0.0.1:8080", "192.0.2.1"})
+    void a_host_that_the_service_cannot_listen_on_is_an_error_beside_the_others(String host) {
+        assertEquals(
+                List.of(
+                        "HOST must be an address or host name of this machine, such as 0.0.0.0, not '" + host + "'",
+                        "TOKEN_TTL must be a whole number from 1 to 2147483647, not '0'"),
+                error("HOST", host, "TOKEN_TTL", "0").lines().toList());
+    }
+
+    /** The server closes the connection of a request after 30 s, so Redis must have failed by then. */
+    @Test
+    void a_redis_timeout_ends_before_the_request_does() {
+        assertEquals(
+                "REDIS_TIMEOUT_MS must be a whole number from 10 to 10000, not '30000'",
+                error("REDIS_TIMEOUT_MS", "30000"));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
+            http://:s3cret@host                        | must start with redis://, rediss://,
+            s3cret                                     | must start with redis://, rediss://,
+            "redis://:s3cret@host"                     | must not have quotes around it
+            'redis://:s3cret@host'                     | must not have quotes around it
+            redis://                                   | must be redis://[user:password@]host
+            redis://:s3cr/et@host:1                    | must be redis://[user:password@]host
+            redis://:s3cr?et@host                      | must be redis://[user:password@]host
+            redis://:s3cr#et@host                      | must be redis://[user:password@]host
+            redis://:s3cr@et@host                      | must be redis://[user:password@]host
+            redis://:s3cr%et@host                      | must be redis://[user:password@]host
+            redis://:s3cr et@host                      | must be redis://[user:password@]host
+            redis://:s3crét@host                       | must be redis://[user:password@]host
+            redis://user:s3cret@[::1                   | must be redis://[user:password@]host
+            redis://::1:6379                           | must be redis://[user:password@]host
+            redis://host:1:2                           | must be redis://[user:password@]host
+            redis://host name                          | must be redis://[user:password@]host
+            redis://localhost:abc                      | must have a port from 1 to 65535
+            redis://localhost:-1                       | must have a port from 1 to 65535
+            redis://localhost:                         | must have a port from 1 to 65535
+            redis://localhost:0                        | must have a port from 1 to 65535
+            redis://app:s3cret@host:99999              | must have a port from 1 to 65535
+            redis://localhost:99999999999999999999     | must have a port from 1 to 65535
+            redis-sentinel://one,two:x#main            | must have ports from 1 to 65535
+            redis://localhost/s3cret                   | must have a database from 0 to 9999
+            redis://localhost/-1                       | must have a database from 0 to 9999
+            redis://localhost?database=x               | must have a database from 0 to 9999
+            redis://localhost?ssl=true                 | must have no parameter except database
+            redis://localhost?verifyPeer=full          | must have no parameter except database
+            rediss://localhost?verifyPeer=s3cret       | must have no parameter except database
+            rediss://localhost?verifyPeer=ca&s3cret=1  | must have no parameter except database
+            redis://localhost/1?database=2             | must have no parameter except database
+            redis://localhost#main                     | must have #master after sentinels, and only there
+            redis-sentinel://localhost                 | must have #master after sentinels, and only there
+            redis://one,two                            | must repeat redis:// or rediss:// before each node
+            redis://one,redis://two/1                  | must not have a database
+            rediss://:s3cret@one,redis://two           | must have the same scheme in all URLs
+            redis-sentinel://a#b,redis-sentinel://c#d  | must be one URL, without REDIS_CLUSTER, if it names sentinels
+            """)
+    void an_invalid_redis_url_has_a_reason_without_any_part_of_it(String url, String reason) {
+        String error = error("REDIS_URL", url);
+        assertTrue(error.startsWith("REDIS_URL " + reason), error);
+        assertFalse(error.contains("s3cr"), error);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "redis://localhost/1, must not have a database",
+        "redis-sentinel://localhost#main, 'must be one URL, without REDIS_CLUSTER, if it names sentinels'"
+    })
+    void a_redis_url_must_fit_a_cluster(String url, String reason) {
+        String error = error("REDIS_URL", url, "REDIS_CLUSTER", "true");
+        assertTrue(error.startsWith("REDIS_URL " + reason), error);
+    }
+
     @ParameterizedTest
     @ValueSource(
-            strings = {"redis://:s3cr/et@host:1", "rediss://user:s3cret@[::1", "s3cret", "redis://app:s3cret@host:99999"
+            strings = {
+                "redis://my_redis:6379",
+                "redis://my_redis",
+                "redis://[::1]:6379/",
+                "redis://:p,ss:w%2Frd+@localhost/15",
+                "redis://localhost?database=1",
+                "rediss://default:p%40ss@127.0.0.1:6380/0?verifyPeer=CA",
+                "redis://a:1, redis://:a,b@b:2,redis://c",
+                "redis-sentinel://:p@my_sentinel:26379,two,[::1]:1/2#my-main_1",
+                "rediss-sentinel://one?verifyPeer=none#main",
             })
-    void the_error_about_an_invalid_redis_url_does_not_contain_its_password(String url) {
-        var e = assertThrows(Config.Invalid.class, () -> Config.from(Map.of("REDIS_URL", url)));
-        assertFalse(String.valueOf(e.getMessage()).contains("s3cr"), e.getMessage());
+    void a_valid_redis_url_is_accepted(String url) throws Exception {
+        assertEquals(url, Config.from(Map.of("REDIS_URL", url)).redis().url());
     }
 
     @Test
     void the_string_form_of_a_configuration_contains_no_secrets() throws Exception {
-        var config = Config.from(Map.of("REDIS_URL", "redis://app:s3cret@localhost"));
+        var config =
+                Config.from(Map.of("REDIS_URL", "redis://app:s3cret@localhost", "REDIS_SENTINEL_PASSWORD", "s3cret"));
         assertFalse(config.toString().contains("s3cret"));
     }
 }

@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.latchkey.testing.EmbeddedRedis;
 import dev.latchkey.testing.RawClient;
 import dev.latchkey.testing.ServiceProcess;
+import dev.latchkey.testing.TestApp;
+import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -14,6 +16,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Tests the process from outside: its exit codes, its output and how it stops. */
 class MainTest {
@@ -34,10 +38,51 @@ class MainTest {
         assertFalse(output.contains("s3cr"), output);
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "PORT, 80 80, 'PORT must be a whole number from 0 to 65535, not ''80 80'''",
+        "PORT, 99999, 'PORT must be a whole number from 0 to 65535, not ''99999'''",
+        "HOST, http://x, 'HOST must be an address or host name of this machine, such as 0.0.0.0, not ''http://x'''"
+    })
+    void a_health_check_reports_an_invalid_address_and_exits_with_2(String name, String value, String message)
+            throws Exception {
+        String output = output(ServiceProcess.java(List.of("--health"), name, value), 2);
+        assertEquals("latchkey: " + message, output.strip());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"127.0.0.2, 127.0.0.2", "::1, 0:0:0:0:0:0:0:1", "0.0.0.0, 127.0.0.1"})
+    void a_health_check_asks_the_address_that_the_service_listens_on(String host, String asked) throws Exception {
+        String port = Integer.toString(EmbeddedRedis.freePort());
+        String url = "latchkey: http://" + (asked.contains(":") ? "[" + asked + "]" : asked) + ":" + port;
+        String output = output(ServiceProcess.java(List.of("--health"), "PORT", port, "HOST", host), 1);
+        assertEquals(url + "/health/ready does not respond: Connection refused", output.strip());
+        try (var _ = TestApp.startOn("redis://127.0.0.1:1", "PORT", port, "HOST", host)) {
+            output = output(ServiceProcess.java(List.of("--health"), "PORT", port, "HOST", host), 1);
+            assertEquals(
+                    url + "/health/ready is 503: {\"status\":\"down\",\"redis\":\"disconnected\"}", output.strip());
+        }
+    }
+
     @Test
-    void a_health_check_reports_an_invalid_port_and_exits_with_2() throws Exception {
-        String output = output(ServiceProcess.java(List.of("--health"), "PORT", "80 80"), 2);
-        assertEquals("latchkey: PORT must be a whole number from 0 to 65535, not '80 80'", output.strip());
+    void a_health_check_of_a_service_that_hangs_fails() throws Exception {
+        try (var silent = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            String port = Integer.toString(silent.getLocalPort());
+            String output = output(ServiceProcess.java(List.of("--health"), "PORT", port), 1);
+            assertEquals(
+                    "latchkey: http://127.0.0.1:" + port + "/health/ready does not respond: Read timed out",
+                    output.strip());
+        }
+    }
+
+    @Test
+    void unknown_arguments_are_an_error_and_help_prints_the_usage() throws Exception {
+        for (var arguments : List.of(List.of("--healthy"), List.of("run"), List.of("--health", "--version"))) {
+            String output = output(ServiceProcess.java(arguments), 2);
+            assertTrue(output.startsWith("latchkey: unknown argument"), output);
+            assertTrue(output.contains("usage: "), output);
+        }
+        assertTrue(output(ServiceProcess.java(List.of("--help")), 0).startsWith("usage: "));
     }
 
     /** Otherwise the process would keep running without the thread, or exit with 0, which means a normal stop. */

@@ -1,14 +1,18 @@
 package dev.latchkey;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.latchkey.testing.EmbeddedRedis;
+import dev.latchkey.testing.RedisAdmin;
+import dev.latchkey.testing.ServiceProcess;
 import dev.latchkey.testing.TestApp;
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.codec.ByteArrayCodec;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.UUID;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeAll;
@@ -238,5 +242,28 @@ class StoredDataTest {
         assertEquals(401, status("POST", "/api/auth/refresh", foreign, ""));
         assertEquals(
                 204, verify(foreign), "The token must stay valid, because another service may have its own users.");
+    }
+
+    @Test
+    void a_key_of_the_wrong_type_is_a_500_and_is_logged_once_without_a_token() throws Exception {
+        try (var own = EmbeddedRedis.start();
+                var admin = new RedisAdmin(own.url(), false);
+                var service = ServiceProcess.start(own.url())) {
+            String foreign = UUID.randomUUID().toString();
+            admin.commands().hset("tokens:" + foreign, "a", "b");
+            admin.commands().hset("users:alice", "a", "b");
+            for (int i = 0; i < 3; i++) {
+                for (var response :
+                        List.of(service.login("alice", TestApp.PASSWORD), service.get("/api/auth/verify", foreign))) {
+                    assertEquals(500, response.status());
+                    assertEquals("", response.header("Retry-After"));
+                    assertTrue(response.text().contains("A stored record is damaged."), response.text());
+                }
+            }
+            String log = String.join("\n", service.stop());
+            assertEquals(2, log.split(" ERROR ", -1).length - 1, log);
+            assertTrue(log.contains("a key holds a value of the wrong type: delete or rename it key=users:alice"), log);
+            assertFalse(log.contains(foreign), log);
+        }
     }
 }

@@ -20,44 +20,28 @@ import io.lettuce.core.resource.ClientResources;
 import io.lettuce.core.resource.Delay;
 import io.lettuce.core.resource.NettyCustomizer;
 import io.netty.channel.Channel;
-import io.netty.channel.socket.nio.NioDatagramChannel;
-import io.netty.channel.socket.nio.NioSocketChannel;
+import io.netty.channel.group.ChannelGroup;
+import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.handler.flush.FlushConsolidationHandler;
-import io.netty.resolver.dns.DnsAddressResolverGroup;
-import io.netty.resolver.dns.DnsNameResolverBuilder;
-import io.netty.resolver.dns.NoopDnsCache;
-import io.netty.util.ResourceLeakDetector;
-import io.netty.util.internal.logging.InternalLoggerFactory;
-import io.netty.util.internal.logging.JdkLoggerFactory;
+import io.netty.util.concurrent.GlobalEventExecutor;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import java.util.logging.Level;
-import java.util.logging.Logger;
-import reactor.util.Loggers;
 
 /** Opens connections to a standalone Redis, Sentinel or Cluster. The URL's scheme selects TLS. */
 final class Connector implements AutoCloseable {
-    // Lettuce would log one line per attempt to reconnect. OutageLog logs what an operator needs to know.
-    private static final Logger LETTUCE_LOGGER = Logger.getLogger("io.lettuce");
-
-    static { // first, because the other constants use Lettuce
-        // SLF4J, which a part of Lettuce uses, would print that it has no provider.
-        System.setProperty("slf4j.internal.verbosity", "ERROR");
-        InternalLoggerFactory.setDefaultFactory(JdkLoggerFactory.INSTANCE);
-        Loggers.useJdkLoggers();
-        LETTUCE_LOGGER.setLevel(Level.SEVERE);
-        // A tool for authors of netty handlers, whose stack traces cost 1 % of the CPU of a token check.
-        ResourceLeakDetector.setLevel(ResourceLeakDetector.Level.DISABLED);
-    }
-
     // Lettuce's default is 2^31: commands would pile up behind a Redis that hangs.
     private static final int MAX_PENDING_COMMANDS = 4096;
-    private static final Duration MIN_STALL_TIMEOUT = Duration.ofSeconds(2);
+    private static final Duration MIN_STALL_TIMEOUT = Duration.ofSeconds(3);
+    // Redis may be far away, so that each command is fast enough, but not the whole handshake.
+    private static final Duration MIN_HANDSHAKE_TIMEOUT = Duration.ofSeconds(5);
+    // A master that has just been demoted may still be found under its name for a while.
+    private static final Duration MIN_AGE_TO_CLOSE = Duration.ofSeconds(1);
+    // The first command for a node of a cluster opens the connection to that node, and is rejected by Lettuce.
+    private static final Duration NODE_CONNECT_TIME = Duration.ofMillis(100);
     // The service is available within a second after Redis is.
     static final Duration MAX_RECONNECT_DELAY = Duration.ofMillis(500);
     private static final Duration TOPOLOGY_PERIOD = Duration.ofSeconds(15);
@@ -89,22 +73,27 @@ final class Connector implements AutoCloseable {
 
     private final ClientResources resources;
     private final AbstractRedisClient client;
+    private final Duration timeout;
+    private final ChannelGroup channels = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
+    private volatile long lastOpenedNanos;
+    private volatile long lastLostNanos;
 
     /** Two APIs for the same connection: the first one waits for each reply. */
     record Connection(RedisClusterCommands<String, String> sync, RedisClusterAsyncCommands<String, String> async) {}
 
     /** @param onReconnectFailure receives the reason whenever reconnecting fails */
-    Connector(String url, boolean cluster, Duration timeout, Consumer<Throwable> onReconnectFailure) {
-        List<RedisURI> uris = parse(url);
-        uris.forEach(uri -> uri.setTimeout(timeout));
-        resources = resources(timeout);
+    Connector(RedisSettings settings, Consumer<Throwable> onReconnectFailure) {
+        timeout = settings.timeout();
+        lastLostNanos = System.nanoTime() - timeout.toNanos();
+        List<RedisURI> uris = settings.uris(longer(timeout, MIN_HANDSHAKE_TIMEOUT));
+        resources = resources();
         var _ = resources
                 .eventBus()
                 .get()
                 .ofType(ReconnectFailedEvent.class)
                 .subscribe(e -> onReconnectFailure.accept(e.getCause()));
         ClientOptions options = options(timeout);
-        if (cluster || uris.size() > 1) {
+        if (settings.cluster() || uris.size() > 1) {
             var clusterClient = RedisClusterClient.create(resources, uris);
             clusterClient.setOptions(ClusterClientOptions.builder(options)
                     .topologyRefreshOptions(ClusterTopologyRefreshOptions.builder()
@@ -120,45 +109,23 @@ final class Connector implements AutoCloseable {
         }
     }
 
-    /**
-     * Parses a {@code redis[s]://} or {@code redis[s]-sentinel://} URL, or several {@code redis[s]://} URLs separated
-     * by commas.
-     *
-     * @throws IllegalArgumentException if it is not such a URL. The message quotes nothing, because a URL may contain
-     *     a password.
-     */
-    static List<RedisURI> parse(String url) {
-        if (!url.matches("(?s)rediss?(-sentinel)?://.*")) {
-            throw new IllegalArgumentException("must start with redis://, rediss:// or redis-sentinel://");
-        }
-        // In a redis-sentinel:// URL, commas separate the sentinels.
-        List<String> urls = url.contains("-sentinel://") ? List.of(url) : Arrays.asList(url.split(",", -1));
-        try {
-            return urls.stream().map(String::strip).map(RedisURI::create).toList();
-        } catch (RuntimeException _) {
-            throw new IllegalArgumentException(
-                    "must be redis://[user:password@]host[:port][/database], several such URLs separated by"
-                            + " commas, or redis-sentinel://[user:password@]host[:port][,host[:port]]#master;"
-                            + " special characters in user and password must be percent-encoded");
-        }
+    private static Duration longer(Duration one, Duration other) {
+        return one.compareTo(other) > 0 ? one : other;
     }
 
-    private static ClientResources resources(Duration timeout) {
-        Duration stallTimeout = timeout.compareTo(MIN_STALL_TIMEOUT) > 0 ? timeout : MIN_STALL_TIMEOUT;
+    private ClientResources resources() {
+        Duration stallTimeout = longer(timeout, MIN_STALL_TIMEOUT);
+        var resolver = new SystemResolver();
         return ClientResources.builder()
                 .reconnectDelay(Delay.fullJitter(Duration.ofMillis(50), MAX_RECONNECT_DELAY, 50, TimeUnit.MILLISECONDS))
-                // Resolves the host name at each connect. Docker's DNS allows caching for 10 minutes, during which a
-                // Redis with a new address would not be found.
-                .addressResolverGroup(new DnsAddressResolverGroup(new DnsNameResolverBuilder()
-                        .datagramChannelType(NioDatagramChannel.class)
-                        .socketChannelType(NioSocketChannel.class)
-                        .resolveCache(NoopDnsCache.INSTANCE)))
+                .addressResolverGroup(resolver)
                 .nettyCustomizer(new NettyCustomizer() {
                     @Override
                     public void afterChannelInitialized(Channel channel) {
                         // Concurrent requests share system calls: +19 % requests/s in a prototype.
                         channel.pipeline().addFirst(new FlushConsolidationHandler(256, true));
-                        ReplyTimeouts.install(channel.pipeline(), timeout, stallTimeout);
+                        resolver.watch(channel.pipeline());
+                        ReplyTimeouts.install(channel.pipeline(), timeout, stallTimeout, Connector.this);
                     }
                 })
                 .build();
@@ -194,8 +161,26 @@ final class Connector implements AutoCloseable {
         return new Connection(connection.sync(), connection.async());
     }
 
-    boolean isCluster() {
-        return client instanceof RedisClusterClient;
+    void opened(Channel channel) {
+        channels.add(channel);
+        lastOpenedNanos = System.nanoTime();
+    }
+
+    void lost() {
+        lastLostNanos = System.nanoTime();
+    }
+
+    /** Returns how long a command that cannot be sent waits for a connection, from now on. */
+    Duration patience() {
+        boolean justLost = System.nanoTime() - lastLostNanos < timeout.toNanos();
+        return justLost ? timeout : client instanceof RedisClusterClient ? NODE_CONNECT_TIME : Duration.ZERO;
+    }
+
+    /** Closes all connections, unless one is new. Lettuce then finds the current master. */
+    void reconnect() {
+        if (System.nanoTime() - lastOpenedNanos > MIN_AGE_TO_CLOSE.toNanos()) {
+            var _ = channels.close();
+        }
     }
 
     @Override

@@ -1,6 +1,5 @@
 package dev.latchkey.redis;
 
-import dev.latchkey.redis.RedisUnavailableException.Reason;
 import io.lettuce.core.KeyValue;
 import io.lettuce.core.LettuceFutures;
 import io.lettuce.core.RedisFuture;
@@ -52,41 +51,30 @@ public final class Redis implements AutoCloseable {
     }
 
     private final SharedConnection connection;
-    private final Duration timeout;
 
     /**
-     * Starts connecting. The first commands wait until that has succeeded or failed, at most {@code timeout}. If it
-     * fails, Latchkey keeps trying, and all commands fail until it has succeeded.
-     *
-     * @param url must be valid according to {@link #checkUrl}
-     * @param cluster whether {@code url} is a node of a cluster; several URLs always are
-     * @param timeout of each command, and of each attempt to connect
+     * Starts connecting. The first commands wait until that has succeeded or failed, at most for the command timeout.
+     * If it fails, Latchkey keeps trying, and all commands fail until it has succeeded.
      */
-    public Redis(String url, boolean cluster, Duration timeout) {
-        connection = new SharedConnection(url, cluster, timeout);
-        this.timeout = timeout;
-    }
-
-    /** @throws IllegalArgumentException if {@link #Redis} does not accept the URL. The message does not quote it. */
-    public static void checkUrl(String url) {
-        Connector.parse(url);
+    public Redis(RedisSettings settings) {
+        connection = new SharedConnection(settings);
     }
 
     public void ping() {
-        call(RedisClusterCommands::ping);
+        call("", RedisClusterCommands::ping);
     }
 
     public @Nullable String get(String key) {
-        return call(redis -> redis.get(key));
+        return call(key, redis -> redis.get(key));
     }
 
     public void set(String key, String value, Duration ttl) {
-        call(redis -> redis.set(key, value, SetArgs.Builder.ex(ttl)));
+        call(key, redis -> redis.set(key, value, SetArgs.Builder.ex(ttl)));
     }
 
     /** Sets the value if the key does not exist, and reports whether it did so. */
     public boolean setIfAbsent(String key, String value, Duration ttl) {
-        return call(redis -> redis.set(key, value, SetArgs.Builder.nx().ex(ttl))) != null;
+        return call(key, redis -> redis.set(key, value, SetArgs.Builder.nx().ex(ttl))) != null;
     }
 
     /** Replaces the value, without a TTL, if it still is {@code expected}, and reports whether it did so. */
@@ -106,12 +94,12 @@ public final class Redis implements AutoCloseable {
 
     /** Returns the milliseconds until the key expires, -1 if it has no TTL, and -2 if it does not exist. */
     public long pttl(String key) {
-        return call(redis -> redis.pttl(key));
+        return call(key, redis -> redis.pttl(key));
     }
 
     /** Deletes the key, and reports whether it existed. */
     public boolean del(String key) {
-        return call(redis -> redis.del(key)) == 1;
+        return call(key, redis -> redis.del(key)) == 1;
     }
 
     /**
@@ -124,7 +112,7 @@ public final class Redis implements AutoCloseable {
     public Set<String> existingKeys(List<String> keys) {
         Set<String> existing = new HashSet<>();
         var windows = keys.stream().gather(Gatherers.windowFixed(MAX_COMMANDS_AT_ONCE));
-        windows.forEach(some -> existing.addAll(connection.send(redis -> {
+        windows.forEach(some -> existing.addAll(connection.send("", redis -> {
             Map<String, RedisFuture<Long>> replies = new HashMap<>();
             some.forEach(key -> replies.put(key, redis.async().exists(key)));
             // No timeout is needed, because ReplyTimeouts ends each wait.
@@ -135,16 +123,16 @@ public final class Redis implements AutoCloseable {
     }
 
     public @Nullable String hget(String key, String field) {
-        return call(redis -> redis.hget(key, field));
+        return call(key, redis -> redis.hget(key, field));
     }
 
     public Map<String, String> hgetall(String key) {
-        return call(redis -> redis.hgetall(key));
+        return call(key, redis -> redis.hgetall(key));
     }
 
     /** @param onField receives the fields one by one, on the thread that reads from Redis */
     public void hkeys(String key, Consumer<String> onField) {
-        call(redis -> redis.hkeys(onField::accept, key));
+        call(key, redis -> redis.hkeys(onField::accept, key));
     }
 
     /** Returns the values of those fields that exist, in the order of {@code fields}. */
@@ -152,7 +140,7 @@ public final class Redis implements AutoCloseable {
         if (fields.isEmpty()) {
             return List.of();
         }
-        return call(redis -> redis.hmget(key, fields.toArray(String[]::new))).stream()
+        return call(key, redis -> redis.hmget(key, fields.toArray(String[]::new))).stream()
                 .filter(KeyValue::hasValue)
                 .map(KeyValue::getValue)
                 .toList();
@@ -160,7 +148,7 @@ public final class Redis implements AutoCloseable {
 
     /** Deletes the fields, and reports whether any of them existed. */
     public boolean hdel(String key, Collection<String> fields) {
-        return !fields.isEmpty() && call(redis -> redis.hdel(key, fields.toArray(String[]::new))) > 0;
+        return !fields.isEmpty() && call(key, redis -> redis.hdel(key, fields.toArray(String[]::new))) > 0;
     }
 
     /** Deletes the field if its value still is {@code expected}, and reports whether it did so. */
@@ -170,34 +158,21 @@ public final class Redis implements AutoCloseable {
 
     /** Returns the integer that the script returns. */
     public long eval(String script, String key, String... arguments) {
-        return call(redis -> redis.<Long>eval(script, ScriptOutputType.INTEGER, new String[] {key}, arguments));
+        return call(key, redis -> redis.<Long>eval(script, ScriptOutputType.INTEGER, new String[] {key}, arguments));
     }
 
     /** Returns the strings that the script returns. */
     public List<String> evalList(String script, String key, String... arguments) {
-        return call(redis -> redis.<List<String>>eval(script, ScriptOutputType.MULTI, new String[] {key}, arguments));
+        return call(
+                key, redis -> redis.<List<String>>eval(script, ScriptOutputType.MULTI, new String[] {key}, arguments));
     }
 
-    /**
-     * Runs a clean-up. If it fails, the failure is ignored, because it must not withhold what has already succeeded.
-     * If the connection has just been lost, this method waits for a new connection, at most for the command timeout.
-     */
+    /** Runs a clean-up. Its failure is ignored, because it must not withhold what has already succeeded. */
     public void cleanUp(Runnable task) {
-        long deadline = System.nanoTime() + timeout.toNanos();
         try {
-            while (true) {
-                try {
-                    task.run();
-                    return;
-                } catch (RedisUnavailableException e) {
-                    if (e.reason() != Reason.NOT_CONNECTED || System.nanoTime() - deadline > 0) {
-                        return;
-                    }
-                }
-                Thread.sleep(SharedConnection.RETRY_MILLIS);
-            }
-        } catch (InterruptedException _) {
-            Thread.currentThread().interrupt();
+            task.run();
+        } catch (RedisUnavailableException _) {
+            // What is left behind expires, or the next request removes it.
         }
     }
 
@@ -214,8 +189,8 @@ public final class Redis implements AutoCloseable {
         }
     }
 
-    private <T extends @Nullable Object> T call(Function<RedisClusterCommands<String, String>, T> command) {
-        return connection.send(redis -> command.apply(redis.sync()));
+    private <T extends @Nullable Object> T call(String key, Function<RedisClusterCommands<String, String>, T> command) {
+        return connection.send(key, redis -> command.apply(redis.sync()));
     }
 
     @Override

@@ -7,6 +7,7 @@ import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPipeline;
 import io.netty.channel.ChannelPromise;
+import io.netty.handler.ssl.SslHandler;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Collection;
@@ -32,21 +33,40 @@ final class ReplyTimeouts extends ChannelDuplexHandler {
 
     private final Duration commandTimeout;
     private final Duration stallTimeout;
+    private final Connector owner;
     private final Queue<Pending> oldestFirst = new ArrayDeque<>();
     private boolean silent; // whether nothing has arrived since silentSinceNanos
     private long silentSinceNanos;
+    private boolean ready; // whether the handshake has succeeded
     private @Nullable Future<?> checks;
 
     /** @param stallTimeout after a write without any bytes arriving, after which the connection is closed */
-    private ReplyTimeouts(Duration commandTimeout, Duration stallTimeout) {
+    private ReplyTimeouts(Duration commandTimeout, Duration stallTimeout, Connector owner) {
         this.commandTimeout = commandTimeout;
         this.stallTimeout = stallTimeout;
+        this.owner = owner;
     }
 
     /** Adds a handler where it sees both commands being written and bytes arriving. */
-    static void install(ChannelPipeline pipeline, Duration commandTimeout, Duration stallTimeout) {
+    static void install(ChannelPipeline pipeline, Duration commandTimeout, Duration stallTimeout, Connector owner) {
         String commandHandler = pipeline.context(CommandHandler.class).name();
-        pipeline.addBefore(commandHandler, null, new ReplyTimeouts(commandTimeout, stallTimeout));
+        pipeline.addBefore(commandHandler, null, new ReplyTimeouts(commandTimeout, stallTimeout, owner));
+    }
+
+    // Lettuce fires this event after the handshake.
+    @Override
+    public void channelActive(ChannelHandlerContext context) {
+        ready = true;
+        owner.opened(context.channel());
+        context.fireChannelActive();
+    }
+
+    @Override
+    public void channelInactive(ChannelHandlerContext context) {
+        if (ready) {
+            owner.lost();
+        }
+        context.fireChannelInactive();
     }
 
     @Override
@@ -63,6 +83,10 @@ final class ReplyTimeouts extends ChannelDuplexHandler {
     }
 
     private void check(ChannelHandlerContext context) {
+        SslHandler tls = context.pipeline().get(SslHandler.class);
+        if (tls != null && !tls.handshakeFuture().isDone()) {
+            restart(); // the first command is sent after the TLS handshake
+        }
         removeCompleted();
         while (!oldestFirst.isEmpty()
                 && System.nanoTime() - oldestFirst.element().writtenNanos() > commandTimeout.toNanos()) {
@@ -72,6 +96,14 @@ final class ReplyTimeouts extends ChannelDuplexHandler {
         }
         if (silent && System.nanoTime() - silentSinceNanos > stallTimeout.toNanos()) {
             var _ = context.close();
+        }
+    }
+
+    private void restart() {
+        silentSinceNanos = System.nanoTime();
+        Pending first = oldestFirst.poll();
+        if (first != null) {
+            oldestFirst.add(new Pending(first.command(), silentSinceNanos));
         }
     }
 

@@ -5,6 +5,7 @@ import io.lettuce.core.RedisCommandExecutionException;
 import io.lettuce.core.RedisCommandTimeoutException;
 import io.lettuce.core.RedisConnectionException;
 import io.lettuce.core.RedisException;
+import io.lettuce.core.RedisReadOnlyException;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
@@ -18,8 +19,7 @@ import org.jspecify.annotations.Nullable;
  * connection, commands fail immediately.
  */
 final class SharedConnection implements AutoCloseable {
-    private static final int MAX_RETRIES = 10;
-    static final int RETRY_MILLIS = 10;
+    private static final int RETRY_MILLIS = 10;
 
     private final Connector connector;
     private final OutageLog outageLog;
@@ -28,12 +28,12 @@ final class SharedConnection implements AutoCloseable {
     private volatile Connector.@Nullable Connection connection;
     private volatile boolean closed;
 
-    SharedConnection(String url, boolean cluster, Duration timeout) {
+    SharedConnection(RedisSettings settings) {
+        timeout = settings.timeout();
         // The quiet period is longer than a failing attempt to connect plus the delay before it. If one node of a
         // cluster is down for long, commands for the other nodes succeed in between.
         outageLog = new OutageLog(timeout.plus(Connector.MAX_RECONNECT_DELAY.multipliedBy(2)));
-        this.timeout = timeout;
-        connector = new Connector(url, cluster, timeout, outageLog::connectFailed);
+        connector = new Connector(settings, outageLog::connectFailed);
         // Connecting takes half of the start-up time, so it runs in parallel with the rest.
         Thread.ofPlatform().daemon().name("redis-connect").start(this::connect);
     }
@@ -67,29 +67,28 @@ final class SharedConnection implements AutoCloseable {
     }
 
     /**
-     * Sends a command and returns its reply.
+     * Sends a command and returns its reply. If the connection has just been lost, a command that was not sent waits
+     * for the next connection, at most for the command timeout.
      *
+     * @param key that the command uses; empty if it uses none
      * @throws RedisUnavailableException if there is no reply, or if it is an error
      * @throws Redis.WrongTypeException if the key holds a value of another type
      */
-    <T extends @Nullable Object> T send(Function<Connector.Connection, T> command) {
+    <T extends @Nullable Object> T send(String key, Function<Connector.Connection, T> command) {
         try {
-            for (int i = 0; ; i++) {
+            long deadline = 0;
+            for (int tries = 1; ; tries++) {
                 try {
                     T reply = command.apply(connection());
                     outageLog.commandSucceeded();
                     return reply;
                 } catch (RedisException e) {
-                    if (String.valueOf(e.getMessage()).startsWith("WRONGTYPE")) {
-                        throw new Redis.WrongTypeException();
-                    }
-                    // The first command for a node of a cluster opens the connection to that node, and Lettuce
-                    // rejects it. It was not sent, so it can be sent again.
                     var reason = reason(e);
-                    boolean retry = connector.isCluster() && reason == Reason.NOT_CONNECTED;
-                    if (!retry || i == MAX_RETRIES) {
-                        outageLog.commandFailed(e);
-                        throw new RedisUnavailableException(reason, e);
+                    if (tries <= 2) { // the loss may be known only after the first try
+                        deadline = System.nanoTime() + connector.patience().toNanos();
+                    }
+                    if (reason != Reason.NOT_CONNECTED || (tries > 1 && System.nanoTime() - deadline >= 0)) {
+                        throw failure(key, reason, e);
                     }
                 }
                 Thread.sleep(RETRY_MILLIS);
@@ -98,6 +97,18 @@ final class SharedConnection implements AutoCloseable {
             Thread.currentThread().interrupt();
             throw new RedisUnavailableException(Reason.DISCONNECTED, e);
         }
+    }
+
+    private RuntimeException failure(String key, Reason reason, RedisException e) {
+        if (String.valueOf(e.getMessage()).startsWith("WRONGTYPE")) {
+            outageLog.wrongType(key);
+            return new Redis.WrongTypeException();
+        }
+        if (e instanceof RedisReadOnlyException) {
+            connector.reconnect();
+        }
+        outageLog.commandFailed(e);
+        return new RedisUnavailableException(reason, e);
     }
 
     private Connector.Connection connection() throws InterruptedException {

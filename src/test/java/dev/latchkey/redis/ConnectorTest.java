@@ -12,12 +12,16 @@ import java.time.Instant;
 import org.junit.jupiter.api.Test;
 
 class ConnectorTest {
+    private static Connector connector(String url) {
+        return new Connector(new RedisSettings(url, false, "", Duration.ofSeconds(10)), _ -> {});
+    }
+
     @Test
     void a_command_whose_reply_was_lost_is_not_sent_again() throws Exception {
         try (var redis = EmbeddedRedis.start();
                 var proxy = new StallingProxy(redis.port());
-                var direct = new Connector(redis.url(), false, Duration.ofSeconds(10), _ -> {});
-                var connector = new Connector(proxy.url(), false, Duration.ofSeconds(10), _ -> {})) {
+                var direct = connector(redis.url());
+                var connector = connector(proxy.url())) {
             var admin = direct.connect().sync();
             var commands = connector.connect().sync();
             proxy.swallowAnswers();

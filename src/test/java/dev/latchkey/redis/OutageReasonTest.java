@@ -1,74 +1,121 @@
 package dev.latchkey.redis;
 
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.latchkey.testing.EmbeddedRedis;
+import dev.latchkey.testing.Load;
+import dev.latchkey.testing.RedisAdmin;
+import dev.latchkey.testing.TestApp;
 import dev.latchkey.testing.Topology;
 import io.lettuce.core.RedisException;
+import io.lettuce.core.ScriptOutputType;
+import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.net.Socket;
 import java.time.Duration;
 import java.util.Map;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Tests the reasons that are logged if Redis cannot be used, with real connections that fail. */
 class OutageReasonTest {
-    private static String reason(String url, boolean cluster) {
-        try (var connector = new Connector(url, cluster, Duration.ofSeconds(3), _ -> {})) {
+    private static final String SILENT =
+            "Redis accepts the connection but does not reply: it hangs, or the scheme of REDIS_URL is wrong";
+    private static final String CHECK_ADDRESS = "check REDIS_URL, and what a cluster or sentinel announces";
+    private static final String WRONG_PASSWORD = "Redis rejects the user or the password: check those in REDIS_URL";
+    private static final String SENTINEL_PASSWORD = "a sentinel rejects REDIS_SENTINEL_PASSWORD";
+    private static final String COMMAND = "return redis.call('SET', KEYS[1], '1')";
+
+    /** Returns the reason why the first command fails. */
+    private static String reason(String url, boolean cluster, String sentinelPassword) {
+        return reason(url, cluster, sentinelPassword, redis -> redis.get("users:x"));
+    }
+
+    private static String reason(
+            String url,
+            boolean cluster,
+            String sentinelPassword,
+            Consumer<RedisClusterCommands<String, String>> command) {
+        var settings = new RedisSettings(url, cluster, sentinelPassword, Duration.ofSeconds(1));
+        try (var connector = new Connector(settings, _ -> {})) {
             return OutageLog.reason(assertThrows(
-                    RedisException.class, () -> connector.connect().sync().get("users:x")));
+                    RedisException.class,
+                    () -> command.accept(connector.connect().sync())));
         }
+    }
+
+    private static String reason(String url) {
+        return reason(url, false, "");
     }
 
     @ParameterizedTest
     @CsvSource({
-        "redis://:s3cret@, Redis rejects the user or the password: check those in REDIS_URL",
-        "redis://unknown:s3cret@, Redis rejects the user or the password: check those in REDIS_URL",
-        "redis://, Redis rejects the user or the password: check those in REDIS_URL",
-        "rediss://:right@,"
-                + "'Redis accepts the connection but does not reply: it hangs, or the scheme of REDIS_URL is wrong'"
+        "redis://:s3cret@, " + WRONG_PASSWORD,
+        "redis://unknown:s3cret@, " + WRONG_PASSWORD,
+        "redis://, " + WRONG_PASSWORD,
+        "rediss://:right@, '" + SILENT + "'"
     })
     void a_wrong_password_and_a_wrong_scheme_have_different_reasons(String start, String reason) throws Exception {
         try (var redis = EmbeddedRedis.start(Map.of("requirepass", "right"))) {
-            assertEquals(reason, reason(start + "localhost:" + redis.port(), false));
+            assertEquals(reason, reason(start + "localhost:" + redis.port()));
         }
     }
 
     @Test
     void the_reason_for_a_plaintext_url_with_a_tls_port_suggests_tls() throws Exception {
         String url = Topology.of("tls").url().replace("rediss:", "redis:");
-        assertEquals(
-                "Redis closes new connections: check the scheme of REDIS_URL, Redis may require TLS",
-                reason(url, false));
+        assertEquals("Redis closes new connections: check the scheme of REDIS_URL, Redis may require TLS", reason(url));
     }
 
     @Test
     void the_reason_names_a_certificate_for_another_host() throws Exception {
         String url = Topology.of("tls").url().replace("localhost", "127.0.0.1");
-        assertEquals("the certificate of Redis is not trusted, or is for another host", reason(url, false));
+        assertEquals("the certificate of Redis is for another host name or address", reason(url));
     }
 
     @Test
-    void a_closed_port_and_an_unknown_host_name_have_different_reasons() throws Exception {
-        String url = "redis://localhost:" + EmbeddedRedis.freePort();
-        assertEquals("nothing listens at that address: start Redis, or check REDIS_URL", reason(url, false));
+    void a_closed_port_an_unknown_host_name_and_another_server_have_different_reasons() throws Exception {
+        int port = EmbeddedRedis.freePort();
         assertEquals(
-                "the host name cannot be resolved: check REDIS_URL", reason("redis://no-such-host.invalid", false));
+                "nothing listens at 127.0.0.1:" + port + ": start Redis, or " + CHECK_ADDRESS,
+                reason("redis://127.0.0.1:" + port));
+        assertEquals(
+                "DNS has no address for the host name, or does not reply: " + CHECK_ADDRESS,
+                reason("redis://no-such-host.invalid"));
+        try (var web = TestApp.start()) {
+            assertEquals("what replies is not Redis: " + CHECK_ADDRESS, reason("redis://127.0.0.1:" + web.port()));
+        }
+    }
+
+    /** The kernel drops the packets of further connections if a server does not accept those that are waiting. */
+    @Test
+    void the_reason_names_an_address_that_cannot_be_reached() throws Exception {
+        try (var full = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+                var _ = new Socket(full.getInetAddress(), full.getLocalPort());
+                var _ = new Socket(full.getInetAddress(), full.getLocalPort())) {
+            String address = "127.0.0.1:" + full.getLocalPort();
+            assertEquals(
+                    address + " cannot be reached within REDIS_TIMEOUT_MS: " + CHECK_ADDRESS,
+                    reason("redis://" + address));
+        }
     }
 
     @Test
     void the_reason_tells_whether_redis_is_a_cluster() throws Exception {
         try (var redis = EmbeddedRedis.start()) {
-            assertEquals("Redis is not a cluster: check REDIS_URL and REDIS_CLUSTER", reason(redis.url(), true));
+            assertEquals("Redis is not a cluster: check REDIS_URL and REDIS_CLUSTER", reason(redis.url(), true, ""));
         }
         String url = Topology.of("cluster").url();
         String reason = "";
         for (String node : url.split(",", -1)) { // at most one of the two nodes serves the slot of the key
             try {
-                reason = reason(node, false);
+                reason = reason(node);
             } catch (AssertionError _) {
                 // This node serves the slot.
             }
@@ -76,37 +123,105 @@ class OutageReasonTest {
         assertEquals("Redis is a cluster: set REDIS_CLUSTER=true", reason);
     }
 
+    private static EmbeddedRedis clusterNode(String setting, String value) throws Exception {
+        String busPort = Integer.toString(EmbeddedRedis.freePort());
+        return EmbeddedRedis.start(Map.of("cluster-enabled", "yes", "cluster-port", busPort, setting, value));
+    }
+
+    @Test
+    void the_reason_names_what_is_wrong_with_a_cluster() throws Exception {
+        try (var node = clusterNode("save", "")) {
+            assertEquals("the cluster does not serve all slots", reason(node.url(), true, ""));
+        }
+        try (var node = clusterNode("user default on nopass ~* +@all -cluster|nodes", " ")) {
+            assertEquals("the user of Redis may not run cluster|nodes", reason(node.url(), true, ""));
+        }
+        String closed = "127.0.0.9:" + EmbeddedRedis.freePort();
+        String[] announced = closed.split(":", -1);
+        try (var node = clusterNode("cluster-announce-ip", announced[0] + "\ncluster-announce-port " + announced[1]);
+                var admin = new RedisAdmin(node.url(), false)) {
+            admin.commands().clusterAddSlots(IntStream.range(0, 16_384).toArray());
+            Load.await(() -> admin.commands().clusterInfo().contains("cluster_state:ok"));
+            assertEquals(
+                    "nothing listens at " + closed + ": start Redis, or " + CHECK_ADDRESS,
+                    reason(node.url(), true, ""));
+        }
+    }
+
+    @Test
+    void the_reason_tells_whether_a_sentinel_or_redis_itself_rejects_a_password() throws Exception {
+        try (var master = EmbeddedRedis.start(Map.of("requirepass", "data"));
+                var sentinel = EmbeddedRedis.startSentinel(Map.of(
+                        "requirepass",
+                        "sentinel",
+                        "sentinel monitor main 127.0.0.1 " + master.port() + " 1\nsentinel auth-pass main data",
+                        " "))) {
+            String address = "localhost:" + sentinel.port();
+            assertEquals(SENTINEL_PASSWORD, reason("redis-sentinel://:data@" + address + "#main", false, ""));
+            assertEquals(SENTINEL_PASSWORD, reason("redis-sentinel://:data@" + address + "#main", false, "data"));
+            assertEquals(WRONG_PASSWORD, reason("redis-sentinel://" + address + "#main", false, "sentinel"));
+            assertEquals(WRONG_PASSWORD, reason("redis-sentinel://:wrong@" + address + "#main", false, "sentinel"));
+            assertEquals(
+                    "the sentinels know no such master: check #master in REDIS_URL",
+                    reason("redis-sentinel://:data@" + address + "#other", false, "sentinel"));
+            var settings = new RedisSettings(
+                    "redis-sentinel://:data@" + address + "#main", false, "sentinel", Duration.ofSeconds(5));
+            try (var connector = new Connector(settings, _ -> {})) {
+                assertEquals("PONG", connector.connect().sync().ping());
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "+@all -hset ~*  | the user of Redis may not run hset",
+                "+@all -set ~*   | the user of Redis may not run all commands that scripts use",
+                "+@all ~tokens:* | the user of Redis may not access all keys that Latchkey uses",
+            })
+    void the_reason_names_a_missing_permission(String permissions, String reason) throws Exception {
+        try (var redis = EmbeddedRedis.start(Map.of("user default on nopass " + permissions, " "))) {
+            assertEquals(reason, reason(redis.url(), false, "", commands -> {
+                commands.eval(COMMAND, ScriptOutputType.STATUS, "users:x");
+                commands.hset("sessions:x", "a", "b");
+            }));
+        }
+    }
+
     @Test
     void the_reason_names_a_connection_without_a_reply() throws Exception {
-        try (var silent = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
-                var connector = new Connector(
-                        "redis://localhost:" + silent.getLocalPort(), false, Duration.ofMillis(200), _ -> {})) {
-            assertEquals(
-                    "Redis accepts the connection but does not reply: it hangs, or the scheme of REDIS_URL is wrong",
-                    OutageLog.reason(assertThrows(RedisException.class, connector::connect)));
+        try (var silent = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            assertEquals(SILENT, reason("redis://127.0.0.1:" + silent.getLocalPort()));
         }
     }
 
     @Test
     void the_reason_names_a_timeout() throws Exception {
-        try (var redis = EmbeddedRedis.start();
-                var connector = new Connector(redis.url(), false, Duration.ofSeconds(1), _ -> {})) {
-            var commands = connector.connect().sync();
-            redis.signal("STOP");
-            assertEquals(
-                    "no reply within REDIS_TIMEOUT_MS",
-                    OutageLog.reason(assertThrows(RedisException.class, () -> commands.get("users:x"))));
+        try (var redis = EmbeddedRedis.start()) {
+            assertEquals("no reply within REDIS_TIMEOUT_MS", reason(redis.url(), false, "", commands -> {
+                assertDoesNotThrow(() -> redis.signal("STOP"));
+                commands.get("users:x");
+            }));
+        }
+    }
+
+    @Test
+    void the_reason_names_a_lost_connection() throws Exception {
+        try (var redis = EmbeddedRedis.start()) {
+            assertEquals("the connection was lost", reason(redis.url(), false, "", commands -> {
+                redis.kill();
+                commands.get("users:x");
+            }));
         }
     }
 
     @Test
     void the_reason_for_a_rejected_command_contains_only_the_error_code() throws Exception {
-        try (var redis = EmbeddedRedis.start(Map.of("maxmemory", "1"));
-                var connector = new Connector(redis.url(), false, Duration.ofSeconds(5), _ -> {})) {
-            var commands = connector.connect().sync();
+        try (var redis = EmbeddedRedis.start(Map.of("maxmemory", "1"))) {
             assertEquals(
                     "Redis rejects commands: OOM",
-                    OutageLog.reason(assertThrows(RedisException.class, () -> commands.set("users:x", "s3cret"))));
+                    reason(redis.url(), false, "", commands -> commands.set("users:x", "s3cret")));
         }
     }
 }

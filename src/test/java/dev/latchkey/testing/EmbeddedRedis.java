@@ -91,18 +91,22 @@ public final class EmbeddedRedis implements AutoCloseable {
         var started = new ProcessBuilder(command).redirectErrorStream(true).start();
         Runtime.getRuntime().addShutdownHook(new Thread(started::destroyForcibly));
         var ready = new CountDownLatch(1);
-        Thread.ofVirtual().start(() -> {
-            try (var lines = started.inputReader()) {
-                lines.lines().forEach(line -> {
-                    log.add(line);
-                    if (line.contains("Ready to accept connections") || line.contains("Sentinel ID is")) {
-                        ready.countDown();
-                    }
-                });
-            } catch (IOException | UncheckedIOException _) {
-                // The process was killed.
-            }
-        });
+        Thread.ofPlatform()
+                .daemon()
+                .start(
+                        () -> { // a virtual thread would occupy a carrier
+                            try (var lines = started.inputReader()) {
+                                lines.lines().forEach(line -> {
+                                    log.add(line);
+                                    if (line.contains("Ready to accept connections")
+                                            || line.contains("Sentinel ID is")) {
+                                        ready.countDown();
+                                    }
+                                });
+                            } catch (IOException | UncheckedIOException _) {
+                                // The process was killed.
+                            }
+                        });
         try {
             if (!ready.await(30, TimeUnit.SECONDS)) {
                 throw new IOException("redis-server did not start within 30 s: " + log);

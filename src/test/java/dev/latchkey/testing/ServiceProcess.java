@@ -23,8 +23,9 @@ public final class ServiceProcess extends TestClient {
     private ServiceProcess(int port, Process process) {
         super(port);
         this.process = process;
-        reader = Thread.startVirtualThread(
-                () -> process.inputReader(StandardCharsets.UTF_8).lines().forEach(lines::add));
+        reader = Thread.ofPlatform()
+                .daemon()
+                .start(() -> process.inputReader(StandardCharsets.UTF_8).lines().forEach(lines::add));
     }
 
     /**

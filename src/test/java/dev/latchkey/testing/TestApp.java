@@ -31,7 +31,7 @@ public final class TestApp extends TestClient {
     private TestApp(App app, Config config, String adminUrl) {
         super(app.port());
         this.app = app;
-        redis = new RedisAdmin(adminUrl, config.redisCluster());
+        redis = new RedisAdmin(adminUrl, config.redis().cluster());
         tokenFormat = config.tokenFormat();
     }
 
@@ -81,11 +81,8 @@ public final class TestApp extends TestClient {
     // The number of iterations is far below the minimum that Config accepts.
     private static Config withCheapHashes(Config config) {
         return new Config(
-                config.host(),
-                config.port(),
-                config.redisUrl(),
-                config.redisCluster(),
-                config.redisTimeout(),
+                config.address(),
+                config.redis(),
                 config.tokenTtl(),
                 config.tokenFormat(),
                 CHEAP_ITERATIONS,

@@ -1,0 +1,31 @@
+package dev.latchkey.redis;
+
+import io.lettuce.core.RedisURI;
+import java.time.Duration;
+import java.util.List;
+
+/**
+ * How to connect to Redis.
+ *
+ * @param url {@code REDIS_URL}: one or several URLs
+ * @param cluster whether a single URL is a node of a cluster; several URLs always are
+ * @param sentinelPassword of the sentinels themselves; empty if they have none
+ * @param timeout of each command, and of each TCP connect
+ */
+public record RedisSettings(String url, boolean cluster, String sentinelPassword, Duration timeout) {
+    /** @throws IllegalArgumentException if the URL is not valid. The message does not quote it. */
+    public RedisSettings {
+        var _ = RedisUrl.parse(url, cluster, sentinelPassword, timeout);
+    }
+
+    /** Returns the URLs with a timeout for a connection's handshake. */
+    List<RedisURI> uris(Duration handshakeTimeout) {
+        return RedisUrl.parse(url, cluster, sentinelPassword, handshakeTimeout);
+    }
+
+    /** Returns the timeout, without the passwords. */
+    @Override
+    public String toString() {
+        return "RedisSettings[timeout=" + timeout + "]";
+    }
+}

@@ -1,0 +1,167 @@
+package dev.latchkey;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.latchkey.testing.EmbeddedRedis;
+import dev.latchkey.testing.Load;
+import dev.latchkey.testing.RedisAdmin;
+import dev.latchkey.testing.ServiceProcess;
+import dev.latchkey.testing.StallingProxy;
+import dev.latchkey.testing.TestApp;
+import dev.latchkey.testing.Topology;
+import io.lettuce.core.KillArgs;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.Map;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Connections to Redis that are far away, idle, useless or lead to the wrong server. */
+class RedisConnectionTest {
+    private static final String HELLO_REPLY = "%2\r\n$7\r\nversion\r\n$6\r\n7.0.15\r\n$5\r\nproto\r\n:3\r\n";
+
+    /** After a failover, the name of Redis leads to the new master, but the old connection still works. */
+    @Test
+    void a_demoted_master_is_left() throws Exception {
+        try (var old = EmbeddedRedis.start(Map.of("repl-diskless-sync-delay", "0"));
+                var next = EmbeddedRedis.start();
+                var name = new StallingProxy(old.port());
+                var toOld = new RedisAdmin(old.url(), false);
+                var toNext = new RedisAdmin(next.url(), false);
+                var app = TestApp.startOn(name.url(), "REDIS_TIMEOUT_MS", "1000")) {
+            toNext.commands().replicaof("localhost", old.port());
+            String user = TestApp.newName();
+            String token = app.newToken(user);
+            Load.await(() -> toNext.commands().exists("users:" + user) == 1);
+            toNext.commands().replicaofNoOne();
+            toOld.commands().replicaof("localhost", next.port());
+            // Until the name leads to the new master, the service must not open one connection after the other.
+            long before = connections(toOld);
+            Instant end = Instant.now().plusSeconds(2);
+            while (Instant.now().isBefore(end)) {
+                assertEquals(503, app.login(user, TestApp.PASSWORD).status());
+            }
+            assertTrue(connections(toOld) - before <= 4, "at most one new connection per second");
+            name.moveTo(next.port());
+            Load.await(() -> app.login(user, TestApp.PASSWORD).status() == 200);
+            assertEquals(200, app.send("POST", "/api/auth/refresh", token, "").status());
+        }
+    }
+
+    private static long connections(RedisAdmin redis) {
+        return Long.parseLong(
+                redis.commands().info("stats").replaceAll("(?s).*total_connections_received:(\\d+).*", "$1"));
+    }
+
+    /** Lettuce would open more and more connections if a connection could not be used after its handshake. */
+    @Test
+    void a_redis_that_only_answers_the_handshake_causes_few_connections() throws Exception {
+        var accepted = new AtomicInteger();
+        try (var server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
+                var app = TestApp.startOn("redis://127.0.0.1:" + server.getLocalPort(), "REDIS_TIMEOUT_MS", "200")) {
+            Thread.startVirtualThread(new FutureTask<>(() -> {
+                while (true) {
+                    Socket client = server.accept();
+                    accepted.incrementAndGet();
+                    Thread.startVirtualThread(() -> greet(client));
+                }
+            }));
+            Instant end = Instant.now().plusSeconds(10);
+            while (Instant.now().isBefore(end)) {
+                assertEquals(503, app.login("alice", TestApp.PASSWORD).status());
+            }
+            assertTrue(accepted.get() <= 4, accepted + " connections in 10 s");
+        }
+    }
+
+    private static void greet(Socket client) {
+        try (client) {
+            byte[] hello = new byte[1024];
+            if (client.getInputStream().read(hello) > 0) {
+                client.getOutputStream().write(HELLO_REPLY.getBytes(StandardCharsets.US_ASCII));
+                client.getInputStream().transferTo(OutputStream.nullOutputStream());
+            }
+        } catch (IOException _) {
+            // The service has closed the connection.
+        }
+    }
+
+    /** Each command takes 600 ms of a timeout of 1,000 ms. Several of them in a row take longer. */
+    @ParameterizedTest
+    @ValueSource(strings = {"one", "tls"})
+    void a_redis_far_away_can_be_used(String topology) throws Exception {
+        String url = Topology.of(topology).url();
+        try (var far = new StallingProxy(Integer.parseInt(url.replaceAll(".*:(\\d+).*", "$1")))) {
+            far.delay(300);
+            String farUrl = far.url().replace("redis:", url.substring(0, url.indexOf(':') + 1));
+            try (var app = TestApp.startOn(new Topology(farUrl, url), "REDIS_TIMEOUT_MS", "1000")) {
+                Load.await(() -> app.send("GET", "/health/ready", "").status() == 200);
+                assertEquals(201, app.register(TestApp.newName()).status());
+            }
+        }
+    }
+
+    /** Redis with a {@code timeout}, or a provider, closes connections that are idle. */
+    @Test
+    void a_request_after_the_connection_was_lost_waits_for_the_next_connection() throws Exception {
+        try (var redis = EmbeddedRedis.start();
+                var app = TestApp.startOn(redis.url(), "REDIS_TIMEOUT_MS", "5000")) {
+            String token = app.newToken();
+            for (int i = 0; i < 10; i++) {
+                app.get("/api/auth/verify", token);
+                String clients = app.redis().clientList();
+                long closed = app.redis().clientKill(KillArgs.Builder.skipme());
+                assertEquals(1, closed, clients);
+                // A command that is sent before the service has noticed the loss fails, because it is not sent twice.
+                Load.await(() ->
+                        clients.lines().filter(RedisConnectionTest::isOpen).count() == 1);
+                assertEquals(204, app.get("/api/auth/verify", token).status());
+            }
+        }
+    }
+
+    /** Returns whether the client's side of a connection in a client list of Redis is open, according to the kernel. */
+    private static boolean isOpen(String client) {
+        // Java uses sockets for both versions of IP.
+        String address =
+                "[0F]*0100007F:%04X".formatted(Integer.parseInt(client.replaceAll(".* addr=\\S*:(\\d+) .*", "$1")));
+        try (var sockets = Files.lines(Path.of("/proc/net/tcp6"))) {
+            return sockets.anyMatch(socket -> socket.matches(" *\\d+: " + address + " \\S+ (01|08) .*"));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @Test
+    void all_addresses_of_a_host_name_are_tried_and_a_new_one_is_found(@TempDir Path folder) throws Exception {
+        Path hosts = Files.writeString(folder.resolve("hosts"), "127.0.0.9 redis\n127.0.0.1 redis\n");
+        int port = EmbeddedRedis.freePort();
+        try (var first = EmbeddedRedis.startOn(port);
+                var app = ServiceProcess.start(
+                        "redis://redis:" + port,
+                        "REDIS_TIMEOUT_MS",
+                        "1000",
+                        "JAVA_TOOL_OPTIONS",
+                        "-Djdk.net.hosts.file=" + hosts)) {
+            Files.writeString(hosts, "127.0.0.2 redis\n");
+            first.kill();
+            app.awaitReady(503);
+            try (var _ = EmbeddedRedis.startOn(port, Map.of("bind", "127.0.0.2"))) {
+                app.awaitReady(200);
+            }
+        }
+    }
+}
