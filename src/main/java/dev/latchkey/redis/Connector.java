@@ -7,6 +7,7 @@ import io.lettuce.core.MaintNotificationsConfig;
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisURI;
 import io.lettuce.core.SocketOptions;
+import io.lettuce.core.SslOptions;
 import io.lettuce.core.TimeoutOptions;
 import io.lettuce.core.cluster.ClusterClientOptions;
 import io.lettuce.core.cluster.ClusterTopologyRefreshOptions;
@@ -29,8 +30,12 @@ import io.netty.resolver.dns.NoopDnsCache;
 import io.netty.util.ResourceLeakDetector;
 import io.netty.util.internal.logging.InternalLoggerFactory;
 import io.netty.util.internal.logging.JdkLoggerFactory;
+import java.io.File;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
+import java.security.KeyStore;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
@@ -38,6 +43,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.logging.Level;
 import java.util.logging.Logger;
+import javax.net.ssl.KeyManagerFactory;
 import reactor.util.Loggers;
 
 /** Opens connections to a standalone Redis, Sentinel or Cluster. The URL's scheme selects TLS. */
@@ -103,7 +109,7 @@ final class Connector implements AutoCloseable {
                 .get()
                 .ofType(ReconnectFailedEvent.class)
                 .subscribe(e -> onReconnectFailure.accept(e.getCause()));
-        ClientOptions options = options(timeout);
+        ClientOptions options = options(timeout, uris);
         if (cluster || uris.size() > 1) {
             var clusterClient = RedisClusterClient.create(resources, uris);
             clusterClient.setOptions(ClusterClientOptions.builder(options)
@@ -124,8 +130,8 @@ final class Connector implements AutoCloseable {
      * Parses a {@code redis[s]://} or {@code redis[s]-sentinel://} URL, or several {@code redis[s]://} URLs separated
      * by commas.
      *
-     * @throws IllegalArgumentException if it is not such a URL. The message quotes nothing, because a URL may contain
-     *     a password.
+     * @throws IllegalArgumentException if it is not such a URL, or if it needs TLS and the key store cannot be read. The
+     *     message does not quote the URL, which may contain a password.
      */
     static List<RedisURI> parse(String url) {
         if (!url.matches("(?s)rediss?(-sentinel)?://.*")) {
@@ -133,14 +139,37 @@ final class Connector implements AutoCloseable {
         }
         // In a redis-sentinel:// URL, commas separate the sentinels.
         List<String> urls = url.contains("-sentinel://") ? List.of(url) : Arrays.asList(url.split(",", -1));
+        List<RedisURI> uris;
         try {
-            return urls.stream().map(String::strip).map(RedisURI::create).toList();
+            uris = urls.stream().map(String::strip).map(RedisURI::create).toList();
         } catch (RuntimeException _) {
             throw new IllegalArgumentException(
                     "must be redis://[user:password@]host[:port][/database], several such URLs separated by"
                             + " commas, or redis-sentinel://[user:password@]host[:port][,host[:port]]#master;"
                             + " special characters in user and password must be percent-encoded");
         }
+        var _ = sslOptions(uris); // so that an unreadable key store is reported before the start
+        return uris;
+    }
+
+    /** Returns options with the client certificate in the key store that the JDK's standard properties name. */
+    private static SslOptions sslOptions(List<RedisURI> uris) {
+        var options = SslOptions.builder();
+        String file = System.getProperty("javax.net.ssl.keyStore", "");
+        if (!file.isEmpty() && uris.stream().anyMatch(RedisURI::isSsl)) {
+            char[] password =
+                    System.getProperty("javax.net.ssl.keyStorePassword", "").toCharArray();
+            try {
+                // Lettuce would read the file at each connect. If that failed, netty would log a stack trace each time.
+                var keys = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
+                keys.init(KeyStore.getInstance(new File(file), password), password);
+                options.keyManager(keys);
+            } catch (GeneralSecurityException | IOException | IllegalArgumentException e) {
+                String error = "uses TLS, but javax.net.ssl.keyStore is not readable: ";
+                throw new IllegalArgumentException(error + e.getMessage());
+            }
+        }
+        return options.build();
     }
 
     private static ClientResources resources(Duration timeout) {
@@ -164,7 +193,7 @@ final class Connector implements AutoCloseable {
                 .build();
     }
 
-    private static ClientOptions options(Duration timeout) {
+    private static ClientOptions options(Duration timeout, List<RedisURI> uris) {
         return ClientOptions.builder()
                 // Never replays a command after a reconnect. The reply to a DEL or SET NX that is executed twice is
                 // wrong.
@@ -174,6 +203,7 @@ final class Connector implements AutoCloseable {
                 .timeoutOptions(TimeoutOptions.builder().timeoutCommands(false).build())
                 // A feature of Redis Enterprise that adds an object to the path of each command.
                 .maintNotificationsConfig(MaintNotificationsConfig.disabled())
+                .sslOptions(sslOptions(uris))
                 .socketOptions(SocketOptions.builder()
                         .connectTimeout(timeout)
                         .keepAlive(KEEP_ALIVE)
