@@ -322,7 +322,10 @@ class DocumentedCommandsTest {
                     assertTestsExist(word.substring("-Dtest=".length()));
                 } else if (word.startsWith("-D")) {
                     String property = word.substring(2).replaceFirst("=.*", "");
-                    assertTrue(sources.contains(property), () -> command + ": nothing reads " + property);
+                    boolean read = Pattern.compile("\\b" + Pattern.quote(property) + "\\b")
+                            .matcher(sources)
+                            .find();
+                    assertTrue(read, () -> command + ": nothing reads " + property);
                 } else if (word.startsWith("--")) {
                     String script = Files.readString(Path.of(words[0]));
                     assertTrue(script.contains(word) || script.contains('"' + word.substring(2) + '"'), command);
