@@ -3,6 +3,7 @@ package dev.latchkey;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.latchkey.testing.Documents;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,16 +21,10 @@ class DocumentsTest {
     private static final Pattern LINK = Pattern.compile("]\\(([^)#]*)(#[^)]*)?\\)");
     private static final Pattern NAME = Pattern.compile("`(\\w+Test)`");
 
-    private static List<Path> documents() throws IOException {
-        try (Stream<Path> files = Files.list(Path.of("src/site/markdown"))) {
-            return Stream.concat(Stream.of(README), files).toList();
-        }
-    }
-
     @Test
     void every_relative_link_leads_to_a_file_and_a_heading() throws IOException {
         List<String> broken = new ArrayList<>();
-        for (Path document : documents()) {
+        for (Path document : Documents.all()) {
             for (MatchResult link :
                     LINK.matcher(Files.readString(document)).results().toList()) {
                 if (link.group(1).contains("://")) {
@@ -62,7 +57,7 @@ class DocumentsTest {
             tests = files.map(file -> file.getFileName().toString().replace(".java", ""))
                     .toList();
         }
-        for (Path document : documents()) {
+        for (Path document : Documents.all()) {
             NAME.matcher(Files.readString(document))
                     .results()
                     .map(name -> name.group(1))

@@ -7,6 +7,7 @@ import io.lettuce.core.MaintNotificationsConfig;
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisURI;
 import io.lettuce.core.SocketOptions;
+import io.lettuce.core.SslOptions;
 import io.lettuce.core.TimeoutOptions;
 import io.lettuce.core.cluster.ClusterClientOptions;
 import io.lettuce.core.cluster.ClusterTopologyRefreshOptions;
@@ -86,13 +87,14 @@ final class Connector implements AutoCloseable {
         timeout = settings.timeout();
         lastLostNanos = System.nanoTime() - timeout.toNanos();
         List<RedisURI> uris = settings.uris(longer(timeout, MIN_HANDSHAKE_TIMEOUT));
+        boolean tls = uris.getFirst().isSsl();
         resources = resources();
         var _ = resources
                 .eventBus()
                 .get()
                 .ofType(ReconnectFailedEvent.class)
                 .subscribe(e -> onReconnectFailure.accept(e.getCause()));
-        ClientOptions options = options(timeout);
+        ClientOptions options = options(timeout, tls ? ClientCertificate.options() : SslOptions.create());
         if (settings.cluster() || uris.size() > 1) {
             var clusterClient = RedisClusterClient.create(resources, uris);
             clusterClient.setOptions(ClusterClientOptions.builder(options)
@@ -131,7 +133,7 @@ final class Connector implements AutoCloseable {
                 .build();
     }
 
-    private static ClientOptions options(Duration timeout) {
+    private static ClientOptions options(Duration timeout, SslOptions sslOptions) {
         return ClientOptions.builder()
                 // Never replays a command after a reconnect. The reply to a DEL or SET NX that is executed twice is
                 // wrong.
@@ -141,6 +143,7 @@ final class Connector implements AutoCloseable {
                 .timeoutOptions(TimeoutOptions.builder().timeoutCommands(false).build())
                 // A feature of Redis Enterprise that adds an object to the path of each command.
                 .maintNotificationsConfig(MaintNotificationsConfig.disabled())
+                .sslOptions(sslOptions)
                 .socketOptions(SocketOptions.builder()
                         .connectTimeout(timeout)
                         .keepAlive(KEEP_ALIVE)

@@ -13,9 +13,14 @@ import java.util.List;
  * @param timeout of each command, and of each TCP connect
  */
 public record RedisSettings(String url, boolean cluster, String sentinelPassword, Duration timeout) {
-    /** @throws IllegalArgumentException if the URL is not valid. The message does not quote it. */
+    /**
+     * @throws IllegalArgumentException if the URL is not valid, or if it needs TLS and the client certificate cannot be
+     *     read. The message does not quote the URL.
+     */
     public RedisSettings {
-        var _ = RedisUrl.parse(url, cluster, sentinelPassword, timeout);
+        if (RedisUrl.parse(url, cluster, sentinelPassword, timeout).getFirst().isSsl()) {
+            var _ = ClientCertificate.options();
+        }
     }
 
     /** Returns the URLs with a timeout for a connection's handshake. */

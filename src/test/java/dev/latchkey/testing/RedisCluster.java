@@ -16,21 +16,28 @@ import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
-/** A Redis Cluster of three masters with one replica each. Used by tests and {@link Chaos}. */
+/** A Redis Cluster, by default of three masters with one replica each. Used by tests and {@link Chaos}. */
 public final class RedisCluster implements AutoCloseable {
-    private static final int MASTERS = 3;
     private static final int SLOTS = 16_384;
 
+    private final int masters;
     private final List<EmbeddedRedis> nodes = new ArrayList<>();
     private final List<Integer> busPorts = new ArrayList<>();
     private final List<RedisClient> clients = new ArrayList<>();
 
-    private RedisCluster() {}
+    private RedisCluster(int masters) {
+        this.masters = masters;
+    }
 
     public static RedisCluster start() throws Exception {
-        var cluster = new RedisCluster();
+        return start(3, 3);
+    }
+
+    /** @param replicas number of masters that have a replica */
+    public static RedisCluster start(int masters, int replicas) throws Exception {
+        var cluster = new RedisCluster(masters);
         List<RedisCommands<String, String>> commands = new ArrayList<>();
-        for (int i = 0; i < 2 * MASTERS; i++) {
+        for (int i = 0; i < masters + replicas; i++) {
             int busPort = EmbeddedRedis.freePort(); // the default, port + 10000, may be in use or above 65535
             cluster.busPorts.add(busPort);
             var node = EmbeddedRedis.start(Map.of(
@@ -52,9 +59,9 @@ public final class RedisCluster implements AutoCloseable {
     private void join(List<RedisCommands<String, String>> commands) throws Exception {
         for (int i = 0; i < commands.size(); i++) {
             commands.get(i).clusterSetConfigEpoch(i + 1L);
-            if (i < MASTERS) {
+            if (i < masters) {
                 commands.get(i)
-                        .clusterAddSlots(IntStream.range(SLOTS * i / MASTERS, SLOTS * (i + 1) / MASTERS)
+                        .clusterAddSlots(IntStream.range(SLOTS * i / masters, SLOTS * (i + 1) / masters)
                                 .toArray());
             }
             if (i > 0) {
@@ -64,8 +71,8 @@ public final class RedisCluster implements AutoCloseable {
         await(() -> commands.stream()
                 .allMatch(node -> node.clusterNodes().lines().count() == commands.size()
                         && !node.clusterNodes().contains("handshake")));
-        for (int i = MASTERS; i < commands.size(); i++) {
-            commands.get(i).clusterReplicate(commands.get(i - MASTERS).clusterMyId());
+        for (int i = masters; i < commands.size(); i++) {
+            commands.get(i).clusterReplicate(commands.get(i - masters).clusterMyId());
         }
         await(() -> commands.stream()
                 .allMatch(node -> node.clusterInfo().contains("cluster_state:ok")
@@ -73,9 +80,9 @@ public final class RedisCluster implements AutoCloseable {
                                         .lines()
                                         .filter(line -> line.contains("slave"))
                                         .count()
-                                == MASTERS));
+                                == commands.size() - masters));
         await(() -> commands.stream()
-                .skip(MASTERS)
+                .skip(masters)
                 .allMatch(node -> node.info("replication").contains("master_link_status:up")));
     }
 
@@ -104,10 +111,15 @@ public final class RedisCluster implements AutoCloseable {
         return nodes.stream().limit(2).map(EmbeddedRedis::url).collect(Collectors.joining(","));
     }
 
+    /** Returns the nodes, the masters first. */
+    public List<EmbeddedRedis> nodes() {
+        return nodes;
+    }
+
     /** Kills a master, and waits until its replica has become a master and all slots are served. */
     public void failOver() throws InterruptedException {
         nodes.getFirst().kill();
-        var replica = clients.get(MASTERS).connect().sync();
+        var replica = clients.get(masters).connect().sync();
         await(() -> replica.info("replication").contains("role:master")
                 && replica.clusterInfo().contains("cluster_state:ok"));
     }

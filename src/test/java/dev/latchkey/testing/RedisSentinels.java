@@ -60,6 +60,11 @@ public final class RedisSentinels implements AutoCloseable {
                 + "#main";
     }
 
+    /** Returns the master and its replica. */
+    public List<EmbeddedRedis> nodes() {
+        return List.of(master, replica);
+    }
+
     /** Kills the master, and waits until all sentinels report the replica as the new master. */
     public void failOver() throws InterruptedException {
         master.kill();

@@ -34,18 +34,23 @@ public final class ServiceProcess extends TestClient {
      * @param settings names and values of environment variables, alternating; no other variables are set
      */
     public static Process java(List<String> arguments, String... settings) throws IOException {
-        return java(List.of(), arguments, settings);
+        return java(Path.of(""), List.of(), arguments, settings);
     }
 
-    private static Process java(List<String> prefix, List<String> arguments, String... settings) throws IOException {
+    private static Process java(Path folder, List<String> prefix, List<String> arguments, String... settings)
+            throws IOException {
+        String classes = Path.of("target/classes").toAbsolutePath().toString();
+        String libraries = Path.of("target/latchkey/lib").toAbsolutePath() + "/*"; // those that are shipped
         List<String> command = new ArrayList<>(prefix);
         command.addAll(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-cp",
-                "target/classes" + File.pathSeparator + "target/latchkey/lib/*", // the libraries that are shipped
+                classes + File.pathSeparator + libraries,
                 "dev.latchkey.Main"));
         command.addAll(arguments);
-        var builder = new ProcessBuilder(command).redirectErrorStream(true);
+        var builder = new ProcessBuilder(command)
+                .directory(folder.toAbsolutePath().toFile())
+                .redirectErrorStream(true);
         builder.environment().clear();
         for (int i = 0; i < settings.length; i += 2) {
             builder.environment().put(settings[i], settings[i + 1]);
@@ -71,20 +76,25 @@ public final class ServiceProcess extends TestClient {
 
     /** Does the same as {@link #launch}, on the given port. */
     public static ServiceProcess launchOn(int port, String redisUrl, String... settings) throws IOException {
-        return launchOn(port, List.of(), redisUrl, settings);
+        return launchOn(port, Path.of(""), List.of(), redisUrl, settings);
+    }
+
+    /** Does the same as {@link #launch}, with the given working directory. */
+    public static ServiceProcess launchIn(Path folder, String redisUrl, String... settings) throws IOException {
+        return launchOn(EmbeddedRedis.freePort(), folder, List.of(), redisUrl, settings);
     }
 
     /** Does the same as {@link #start}, in a process that may open at most {@code openFiles} files. */
     public static ServiceProcess startWithOpenFiles(int openFiles, String redisUrl, String... settings)
             throws Exception {
         List<String> prefix = List.of("bash", "-c", "ulimit -n " + openFiles + " && exec \"$0\" \"$@\"");
-        var service = launchOn(EmbeddedRedis.freePort(), prefix, redisUrl, settings);
+        var service = launchOn(EmbeddedRedis.freePort(), Path.of(""), prefix, redisUrl, settings);
         service.awaitReady(200);
         return service;
     }
 
-    private static ServiceProcess launchOn(int port, List<String> prefix, String redisUrl, String... settings)
-            throws IOException {
+    private static ServiceProcess launchOn(
+            int port, Path folder, List<String> prefix, String redisUrl, String... settings) throws IOException {
         String[] defaults = {
             "PORT",
             Integer.toString(port),
@@ -98,7 +108,7 @@ public final class ServiceProcess extends TestClient {
             "100000"
         };
         String[] all = Stream.of(defaults, settings).flatMap(Stream::of).toArray(String[]::new);
-        return new ServiceProcess(port, java(prefix, List.of(), all));
+        return new ServiceProcess(port, java(folder, prefix, List.of(), all));
     }
 
     /** Waits until {@code /health/ready} returns the status code, and returns the response body. */

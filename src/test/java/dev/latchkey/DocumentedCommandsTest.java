@@ -1,0 +1,383 @@
+package dev.latchkey;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
+
+import dev.latchkey.testing.Chaos;
+import dev.latchkey.testing.Documents;
+import dev.latchkey.testing.Documents.Block;
+import dev.latchkey.testing.EmbeddedRedis;
+import dev.latchkey.testing.Load;
+import dev.latchkey.testing.RedisAdmin;
+import dev.latchkey.testing.ServiceProcess;
+import dev.latchkey.testing.Shell;
+import dev.latchkey.testing.TestApp;
+import dev.latchkey.testing.TestClient;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.jar.Attributes;
+import java.util.jar.JarOutputStream;
+import java.util.jar.Manifest;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * Runs the commands of the documents as they are written there. Only the address of the service is replaced, because
+ * port 8080 may be in use.
+ */
+@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class DocumentedCommandsTest {
+    /** Blocks that other tests run. */
+    private static final Map<String, String> RUN_BY = Map.of(
+            "operations.md, Redis user", RedisUserTest.class.getSimpleName(),
+            "operations.md, TLS", RedisTlsTest.class.getSimpleName(),
+            "proxies.md", "ProxyConfigurationTest");
+
+    /** The first lines of the blocks that no test runs, and the reasons. */
+    private static final Map<String, String> NOT_RUN = Map.of(
+            "docker compose up --build", "needs Docker and downloads images",
+            "docker build -t latchkey .", "needs Docker and downloads images",
+            "docker run --memory 448m -p 8080:8080 -e REDIS_URL=redis://redis.example:6379 latchkey \\",
+                    "needs Docker and the image",
+            "scripts/run", "builds the project with Maven",
+            "scripts/test", "runs all tests",
+            "scripts/chaos", "breaks Redis for a minute; ChaosTest injects the same faults",
+            "sequenceDiagram", "is a diagram");
+
+    /** Documents whose examples depend on each other. In other documents, each section stands alone. */
+    private static final List<String> IN_ORDER = List.of("README.md", "api.md");
+
+    private static final JsonMapper JSON = new JsonMapper();
+
+    @TempDir
+    private Path folder;
+
+    private EmbeddedRedis redis;
+    private Shell shell;
+    private int servicePort;
+
+    @BeforeEach
+    void start() throws IOException {
+        String curl = Shell.require("curl");
+        redis = EmbeddedRedis.start();
+        servicePort = EmbeddedRedis.freePort();
+        shell = new Shell(folder, Map.of("REDIS_URL", redis.url(), "PORT", Integer.toString(servicePort)));
+        // Keeps the headers and the body of the last response. A document may show a response that its command reads.
+        shell.replace("curl", "cd " + folder + "; set -o pipefail; " + curl + " -v \"$@\" 2>head | tee body\n");
+    }
+
+    private void provideRedisCli() throws IOException {
+        String program = Shell.require("redis-cli");
+        shell.replace("redis-cli", "exec " + program + " -p " + redis.port() + " \"$@\"\n");
+    }
+
+    @AfterEach
+    void stop() throws IOException {
+        if (shell != null) { // The shell is null if a program is not installed.
+            shell.close();
+            redis.close();
+        }
+    }
+
+    static List<String> groups() throws IOException {
+        return Documents.blocks().stream()
+                .filter(block -> !NOT_RUN.containsKey(block.firstLine()))
+                .map(DocumentedCommandsTest::group)
+                .filter(group -> !RUN_BY.containsKey(group))
+                .distinct()
+                .toList();
+    }
+
+    private static String group(Block block) {
+        boolean whole = IN_ORDER.contains(block.document()) || RUN_BY.containsKey(block.document());
+        return whole ? block.document() : block.document() + ", " + block.heading();
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("groups")
+    void every_block_works_as_documented(String group) throws Exception {
+        List<Block> blocks = Documents.blocks().stream()
+                .filter(block -> group(block).equals(group) && !NOT_RUN.containsKey(block.firstLine()))
+                .toList();
+        switch (group) {
+            case "README.md" -> readme(blocks);
+            case "api.md" -> api(blocks);
+            case "configuration.md, Configuration" -> configurationErrors(only(blocks));
+            case "operations.md, Without Docker" -> jar(only(blocks));
+            case "operations.md, Logs" -> logLines(only(blocks));
+            case "operations.md, Troubleshooting" -> tokensOfOtherPrograms(only(blocks));
+            default -> fail("No test runs these blocks, and they are not listed in NOT_RUN: " + blocks);
+        }
+    }
+
+    private static String only(List<Block> blocks) {
+        assertEquals(1, blocks.size(), "No test runs some of these blocks: " + blocks);
+        return blocks.getFirst().text();
+    }
+
+    private void readme(List<Block> blocks) throws Exception {
+        List<String> responses = new ArrayList<>();
+        try (var app = TestApp.startOn(redis.url(), "LOGIN_THROTTLE", "true")) {
+            for (Block block : blocks) {
+                run(block, app);
+                List<String> user = head().stream()
+                        .filter(line -> line.matches("(?i)x-auth-user:.*"))
+                        .toList();
+                responses.add(head().getFirst() + user);
+            }
+        }
+        assertEquals(
+                List.of(
+                        "HTTP/1.1 201 Created[]", // register
+                        "HTTP/1.1 200 OK[]", // log in
+                        "HTTP/1.1 204 No Content[X-auth-user: alice]", // verify
+                        "HTTP/1.1 204 No Content[]", // log out
+                        "HTTP/1.1 401 Unauthorized[]"), // verify again
+                responses);
+    }
+
+    private void api(List<Block> blocks) throws Exception {
+        try (var app = TestApp.startOn(redis.url(), "LOGIN_THROTTLE", "true")) {
+            for (Block block : blocks) {
+                switch (block.language()) {
+                    case "sh" -> run(block, app);
+                    case "http" -> assertResponse(block);
+                    default -> fail("a block in another language: " + block);
+                }
+            }
+        }
+    }
+
+    private void run(Block block, TestClient service) throws IOException {
+        Files.deleteIfExists(folder.resolve("head"));
+        Files.deleteIfExists(folder.resolve("body"));
+        assertTrue(block.text().contains("http://localhost:8080/"), block::toString);
+        shell.run(block.text().replace("localhost:8080", "localhost:" + service.port()));
+    }
+
+    /** Returns the status line and the headers of the last response, as {@code curl -v} prints them. */
+    private List<String> head() throws IOException {
+        return Files.readAllLines(folder.resolve("head")).stream()
+                .filter(line -> line.startsWith("< "))
+                .map(line -> line.substring(2).strip())
+                .toList();
+    }
+
+    private void assertResponse(Block documented) throws IOException {
+        String[] parts = documented.text().split("\n\n", 2);
+        List<String> head = head();
+        List<String> documentedHead = parts[0].lines().toList();
+        assertEquals(documentedHead.getFirst(), head.getFirst(), documented::toString);
+        List<String> headers =
+                head.stream().map(DocumentedCommandsTest::lowerCaseName).toList();
+        for (String header : documentedHead.subList(1, documentedHead.size())) {
+            assertTrue(headers.contains(lowerCaseName(header)), documented + "\n" + header + "\n" + headers);
+        }
+        // With curl -i, the body follows the headers.
+        String body = Files.readString(folder.resolve("body")).replaceFirst("(?s)^HTTP/.*?\r\n\r\n", "");
+        assertEquals(parts.length == 1 ? "" : json(parts[1]), json(body), documented::toString);
+    }
+
+    private static String lowerCaseName(String header) {
+        int colon = header.indexOf(':');
+        return colon < 0
+                ? header
+                : header.substring(0, colon).toLowerCase(Locale.ROOT) + masked(header.substring(colon));
+    }
+
+    private static String json(String text) {
+        return text.isBlank() ? "" : JSON.readTree(masked(text)).toPrettyString();
+    }
+
+    /** Replaces values that differ between runs. A value of another form than documented stays, and fails the test. */
+    private static String masked(String text) {
+        return text.replaceAll("[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", "UUID")
+                .replaceAll("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z", "DATE")
+                .replaceAll("\"id\":\"[\\w-]{22}\"", "\"id\":\"SESSION\"")
+                .replaceAll("^: \"[\\w-]{16}\"$", ": ETAG")
+                .replaceAll("curl/[0-9.]+", "curl/VERSION")
+                .replaceAll("\"(\\d+\\.){3}\\d+\"", "\"ADDRESS\"");
+    }
+
+    private static void configurationErrors(String documented) throws Exception {
+        Process process = ServiceProcess.java(
+                List.of(),
+                "PORT",
+                "x",
+                "REDIS_URL",
+                "localhost:6379",
+                "SHUTDOWN_GRACE_SECONDS",
+                "5",
+                "SHUTDOWN_LAME_DUCK_SECONDS",
+                "5");
+        assertEquals(documented, new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8));
+        assertEquals(2, process.waitFor());
+    }
+
+    /** Does not build the project: in place of Maven, a script provides a jar that refers to the classes of this build. */
+    private void jar(String commands) throws Exception {
+        var manifest = new Manifest();
+        var attributes = manifest.getMainAttributes();
+        attributes.put(Attributes.Name.MANIFEST_VERSION, "1.0");
+        attributes.put(Attributes.Name.MAIN_CLASS, "dev.latchkey.Main");
+        try (Stream<Path> libraries = Files.list(Path.of("target/latchkey/lib"))) {
+            attributes.put(
+                    Attributes.Name.CLASS_PATH,
+                    Stream.concat(Stream.of(Path.of("target/classes")), libraries)
+                            .map(path -> path.toUri().toString())
+                            .collect(Collectors.joining(" ")));
+        }
+        new JarOutputStream(Files.newOutputStream(folder.resolve("stand-in.jar")), manifest).close();
+        shell.replace(
+                "mvn",
+                "[ \"$*\" = 'package -DskipTests' ] && mkdir -p target/latchkey && mv *.jar target/latchkey/latchkey.jar");
+        shell.run("{\n" + commands + "} >service.log 2>&1 &");
+        try (var client = new TestClient(servicePort)) {
+            Load.await(() -> isReady(client));
+            assertEquals(201, client.register("alice").status());
+        }
+    }
+
+    private static boolean isReady(TestClient client) {
+        try {
+            return client.send("GET", "/health/ready", "").status() == 200;
+        } catch (IllegalStateException _) {
+            return false; // The service does not listen yet.
+        }
+    }
+
+    private void logLines(String documented) throws Exception {
+        List<String> printed;
+        try (var service = ServiceProcess.start(redis.url())) {
+            service.newToken("alice");
+            printed = service.stop().stream()
+                    .map(DocumentedCommandsTest::withoutValues)
+                    .toList();
+        }
+        documented.lines().forEach(line -> assertTrue(printed.contains(withoutValues(line)), line + "\n" + printed));
+    }
+
+    private static String withoutValues(String logLine) {
+        return logLine.replaceFirst("^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z ", "DATE ")
+                .replaceAll("=(\"[^\"]*\"|\\S+)", "=VALUE");
+    }
+
+    private void tokensOfOtherPrograms(String commands) throws IOException {
+        provideRedisCli();
+        store("tokens:d6ad7dae-c147-4513-a58b-2a2516cff3b7", "alice");
+        store("tokens:00000000-0000-4000-8000-000000000000", "bob");
+        assertEquals("tokens:d6ad7dae-c147-4513-a58b-2a2516cff3b7\n1", shell.run(commands));
+    }
+
+    private void store(String key, String value) {
+        try (var admin = new RedisAdmin(redis.url(), false)) {
+            admin.commands().set(key, value);
+        }
+    }
+
+    @Test
+    void the_redis_commands_within_sentences_work() throws IOException {
+        provideRedisCli();
+        store("tokens:d6ad7dae-c147-4513-a58b-2a2516cff3b7", "alice");
+        List<String> printed = new ArrayList<>();
+        for (String command : inline("redis-cli ")) {
+            printed.add(shell.run(command.replace("KEY", "tokens:d6ad7dae-c147-4513-a58b-2a2516cff3b7")));
+        }
+        assertEquals(List.of("tokens:d6ad7dae-c147-4513-a58b-2a2516cff3b7", "alice", "1"), printed);
+    }
+
+    @Test
+    void every_block_that_is_listed_as_not_run_exists() throws IOException {
+        List<String> lines = Documents.blocks().stream().map(Block::firstLine).toList();
+        assertTrue(lines.containsAll(NOT_RUN.keySet()), () -> NOT_RUN.keySet() + "\n" + lines);
+    }
+
+    /** Does not run the scripts, because they build the project and take minutes. */
+    @Test
+    void every_script_test_and_property_that_a_document_names_exists() throws Exception {
+        String sources = sources();
+        for (String command : scripts()) {
+            String[] words = command.split(" ", -1);
+            assertTrue(Files.isExecutable(Path.of(words[0])), command);
+            for (String word : Arrays.asList(words).subList(1, words.length)) {
+                if (word.startsWith("-Dtest=")) {
+                    assertTestsExist(word.substring("-Dtest=".length()));
+                } else if (word.startsWith("-D")) {
+                    String property = word.substring(2).replaceFirst("=.*", "");
+                    boolean read = Pattern.compile("\\b" + Pattern.quote(property) + "\\b")
+                            .matcher(sources)
+                            .find();
+                    assertTrue(read, () -> command + ": nothing reads " + property);
+                } else if (word.startsWith("--")) {
+                    String script = Files.readString(Path.of(words[0]));
+                    assertTrue(script.contains(word) || script.contains('"' + word.substring(2) + '"'), command);
+                } else if (command.startsWith("scripts/test --quick ")) {
+                    assertTestsExist(word.replace("#METHOD", ""));
+                } else if (command.startsWith("scripts/chaos ") && word.matches("[A-Z_]+")) {
+                    assertNotNull(Chaos.Fault.valueOf(word));
+                }
+            }
+        }
+    }
+
+    private static List<String> scripts() throws IOException {
+        List<String> commands = new ArrayList<>(inline("scripts/"));
+        for (Block block : Documents.blocks()) {
+            block.text().lines().filter(line -> line.startsWith("scripts/")).forEach(commands::add);
+        }
+        return commands.stream().filter(command -> !command.contains("[")).toList();
+    }
+
+    /** Returns the commands in the text of all documents that start as given. */
+    private static List<String> inline(String start) throws IOException {
+        List<String> commands = new ArrayList<>();
+        for (Path document : Documents.all()) {
+            Pattern.compile("`(" + start + "[^`]+)`")
+                    .matcher(Files.readString(document))
+                    .results()
+                    .forEach(match -> commands.add(match.group(1)));
+        }
+        return commands;
+    }
+
+    private static void assertTestsExist(String patterns) throws IOException {
+        for (String pattern : patterns.replace("'", "").split(",", -1)) {
+            Pattern name = Pattern.compile(pattern.replace("*", ".*") + "\\.java");
+            try (Stream<Path> files = Files.walk(Path.of("src/test/java"))) {
+                assertTrue(
+                        files.anyMatch(file ->
+                                name.matcher(file.getFileName().toString()).matches()),
+                        pattern);
+            }
+        }
+    }
+
+    /** Returns the text of pom.xml and of all tests. */
+    private static String sources() throws IOException {
+        var text = new StringBuilder(Files.readString(Path.of("pom.xml")));
+        try (Stream<Path> files = Files.walk(Path.of("src/test/java"))) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                text.append(Files.readString(file));
+            }
+        }
+        return text.toString();
+    }
+}

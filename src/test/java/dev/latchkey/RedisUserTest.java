@@ -1,0 +1,169 @@
+package dev.latchkey;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.latchkey.testing.Documents;
+import dev.latchkey.testing.EmbeddedRedis;
+import dev.latchkey.testing.RawClient;
+import dev.latchkey.testing.RedisAdmin;
+import dev.latchkey.testing.RedisCluster;
+import dev.latchkey.testing.RedisSentinels;
+import dev.latchkey.testing.TestApp;
+import dev.latchkey.testing.TrainingRun;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The lines of operations.md that create the Redis user are sufficient, and grant nothing that the service never uses. */
+class RedisUserTest {
+    private static String user = "";
+    private static String forCluster = "";
+    private static String forWarnings = "";
+
+    @BeforeAll
+    static void readDocument() throws IOException {
+        List<String> lines = Documents.blocks("operations.md", "Redis user", 3);
+        user = lines.get(0);
+        forCluster = lines.get(1);
+        forWarnings = lines.get(2);
+    }
+
+    /** Sends a line to Redis as it is written in the document. Redis accepts commands in that form. */
+    private static void send(EmbeddedRedis redis, String line) throws IOException {
+        assertEquals("+OK\r\n", new RawClient(redis.port()).exchange(line), line);
+    }
+
+    private static String asUser(String url) {
+        return url.replace("://", "://latchkey:PASSWORD@");
+    }
+
+    /** Returns the permissions for commands in a line. */
+    private static Set<String> granted(String line) {
+        return commands("\\+(\\S+)", line);
+    }
+
+    /** Returns the commands that Redis has executed since it was started, including those in scripts. */
+    private static Set<String> executed(EmbeddedRedis redis) {
+        try (var admin = new RedisAdmin(redis.url(), false)) {
+            return commands("cmdstat_(\\S+):calls=[1-9]", admin.commands().info("commandstats"));
+        }
+    }
+
+    private static void assertDeniedCommandsAreDocumented(EmbeddedRedis redis) throws IOException {
+        String document = Files.readString(Path.of("src/site/markdown/operations.md"));
+        try (var admin = new RedisAdmin(redis.url(), false)) {
+            for (var entry : admin.commands().aclLog()) {
+                String command = String.valueOf(entry.get("object")).replace('|', ' ');
+                assertTrue(document.contains("`" + command.toUpperCase(Locale.ROOT) + "`"), entry::toString);
+            }
+        }
+    }
+
+    private static Set<String> commands(String pattern, String text) {
+        return Pattern.compile(pattern)
+                .matcher(text)
+                .results()
+                .map(match -> match.group(1))
+                .collect(Collectors.toCollection(TreeSet::new));
+    }
+
+    @Test
+    void the_user_has_exactly_the_permissions_that_the_service_uses() throws Exception {
+        try (var redis = EmbeddedRedis.start()) {
+            send(redis, user);
+            try (var app = TestApp.startOn(asUser(redis.url()), "LOGIN_THROTTLE", "true")) {
+                TrainingRun.account(app);
+            }
+            Set<String> executed = executed(redis);
+            executed.removeAll(Set.of("hello", "acl|setuser", "info")); // HELLO needs no permission
+            assertEquals(granted(user), executed);
+            assertDeniedCommandsAreDocumented(redis);
+        }
+    }
+
+    @Test
+    void with_a_further_permission_the_service_reads_the_configuration_of_redis() throws Exception {
+        try (var redis = EmbeddedRedis.start()) {
+            send(redis, user);
+            send(redis, forWarnings);
+            try (var app = TestApp.startOn(asUser(redis.url()))) {
+                app.newToken();
+            }
+            assertTrue(executed(redis).containsAll(granted(forWarnings)));
+        }
+    }
+
+    @Test
+    void a_saved_user_survives_a_restart_of_redis(@TempDir Path folder) throws Exception {
+        Path aclFile = Files.createFile(folder.resolve("users.acl"));
+        try (var redis = EmbeddedRedis.start();
+                var withAclFile = EmbeddedRedis.start(Map.of("aclfile", aclFile.toString()))) {
+            send(redis, user);
+            send(redis, "CONFIG REWRITE\n");
+            send(withAclFile, user);
+            send(withAclFile, "ACL SAVE\n");
+            for (EmbeddedRedis restarted : List.of(redis, withAclFile)) {
+                restarted.restart();
+                send(restarted, "AUTH latchkey PASSWORD\n");
+            }
+        }
+    }
+
+    @Test
+    void the_user_suffices_for_a_master_that_sentinels_monitor() throws Exception {
+        try (var redis = RedisSentinels.start()) {
+            for (EmbeddedRedis node : redis.nodes()) {
+                send(node, user);
+            }
+            try (var app = TestApp.startOn(asUser(redis.url()))) {
+                TrainingRun.account(app);
+            }
+        }
+    }
+
+    @Test
+    void in_a_cluster_the_user_needs_exactly_the_further_permissions_also_while_slots_move() throws Exception {
+        try (var cluster = RedisCluster.start(2, 0)) {
+            for (EmbeddedRedis node : cluster.nodes()) {
+                send(node, user);
+                send(node, forCluster);
+                send(node, "CONFIG RESETSTAT\n");
+            }
+            try (var app = TestApp.startOn(asUser(cluster.url()))) {
+                TrainingRun.account(app);
+                move("users:moving", cluster.nodes());
+                assertEquals(201, app.register("moving").status());
+            }
+            Set<String> executed = new TreeSet<>();
+            for (EmbeddedRedis node : cluster.nodes()) {
+                executed.addAll(executed(node));
+                assertDeniedCommandsAreDocumented(node);
+            }
+            assertTrue(executed.containsAll(granted(forCluster)), executed::toString);
+        }
+    }
+
+    /** Starts to move the slot of a key to the other node, which then requires ASKING before each command. */
+    private static void move(String key, List<EmbeddedRedis> nodes) {
+        try (var first = new RedisAdmin(nodes.get(0).url(), false);
+                var second = new RedisAdmin(nodes.get(1).url(), false)) {
+            int slot = Math.toIntExact(first.commands().clusterKeyslot(key));
+            boolean firstOwns = slot < 16_384 / 2;
+            var from = (firstOwns ? first : second).commands();
+            var to = (firstOwns ? second : first).commands();
+            to.clusterSetSlotImporting(slot, from.clusterMyId());
+            from.clusterSetSlotMigrating(slot, to.clusterMyId());
+        }
+    }
+}

@@ -1,0 +1,96 @@
+package dev.latchkey.testing;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.KeyStore;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A private authority that has issued a certificate for {@code localhost} to Redis, and another certificate to the
+ * service. They are PEM files, as most authorities send them.
+ *
+ * @param folder contains {@code ca.crt}, {@code redis.crt}, {@code redis.key}, {@code client.crt} and {@code client.key}
+ */
+public record Certificates(Path folder) {
+    private static final char[] PASSWORD = "changeit".toCharArray();
+
+    public static Certificates create(Path folder) throws IOException, GeneralSecurityException, InterruptedException {
+        Path file = folder.resolve("authority.p12");
+        keytool(file, "-alias", "ca", "-dname", "CN=authority", "-ext", "bc:c");
+        keytool(file, "-alias", "redis", "-dname", "CN=redis", "-ext", "san=dns:localhost", "-signer", "ca");
+        keytool(file, "-alias", "client", "-dname", "CN=latchkey", "-signer", "ca");
+        var keys = KeyStore.getInstance(file.toFile(), PASSWORD);
+        for (String name : List.of("ca", "redis", "client")) {
+            pem(
+                    folder.resolve(name + ".crt"),
+                    "CERTIFICATE",
+                    keys.getCertificate(name).getEncoded());
+            pem(
+                    folder.resolve(name + ".key"),
+                    "PRIVATE KEY",
+                    keys.getKey(name, PASSWORD).getEncoded());
+        }
+        return new Certificates(folder);
+    }
+
+    private static void keytool(Path file, String... arguments) throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
+                "-genkeypair",
+                "-keyalg",
+                "EC",
+                "-keystore",
+                file.toString(),
+                "-storepass",
+                new String(PASSWORD)));
+        command.addAll(List.of(arguments));
+        if (new ProcessBuilder(command).inheritIO().start().waitFor() != 0) {
+            throw new IOException("keytool failed; see its output");
+        }
+    }
+
+    private static void pem(Path file, String type, byte[] content) throws IOException {
+        String text = Base64.getMimeEncoder().encodeToString(content);
+        Files.writeString(file, "-----BEGIN " + type + "-----\n" + text + "\n-----END " + type + "-----\n");
+    }
+
+    /**
+     * Returns directives of redis.conf for a Redis that accepts TLS on a port. It asks for client certificates, because
+     * that is Redis's default.
+     */
+    public Map<String, String> redisSettings(int port) {
+        return new HashMap<>(Map.of(
+                "port",
+                "0",
+                "tls-port",
+                Integer.toString(port),
+                "tls-cert-file",
+                folder.resolve("redis.crt").toString(),
+                "tls-key-file",
+                folder.resolve("redis.key").toString(),
+                "tls-ca-cert-file",
+                folder.resolve("ca.crt").toString()));
+    }
+
+    /** Makes this JVM trust the authority. */
+    public void trust() throws IOException, GeneralSecurityException {
+        var trusted = KeyStore.getInstance("PKCS12");
+        trusted.load(null, null);
+        trusted.setCertificateEntry(
+                "ca",
+                KeyStore.getInstance(folder.resolve("authority.p12").toFile(), PASSWORD)
+                        .getCertificate("ca"));
+        Path file = folder.resolve("trusted.p12");
+        try (var out = Files.newOutputStream(file)) {
+            trusted.store(out, PASSWORD);
+        }
+        System.setProperty("javax.net.ssl.trustStore", file.toString());
+        System.setProperty("javax.net.ssl.trustStorePassword", new String(PASSWORD));
+    }
+}
