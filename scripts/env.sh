@@ -1,16 +1,6 @@
-# The other scripts source this file. It changes to the project's folder, reads .env, and sets JAVA_HOME to a JDK 25.
+# The other scripts source this file. It does what dotenv.sh does, and sets JAVA_HOME to a JDK 25.
 
-cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-
-# As in Docker Compose, the environment takes precedence over .env.
-if [ -f .env ]; then
-  while IFS='=' read -r name value || [ -n "$name" ]; do
-    [[ $name =~ ^[A-Z][A-Z0-9_]*$ ]] || continue
-    value=${value%$'\r'}
-    if [[ $value =~ ^\"(.*)\"$ || $value =~ ^\'(.*)\'$ ]]; then value=${BASH_REMATCH[1]}; fi
-    [ -n "${!name+set}" ] || export "$name=$value"
-  done <.env
-fi
+source "$(dirname "${BASH_SOURCE[0]}")/dotenv.sh"
 
 jdk_25() {
   local home java

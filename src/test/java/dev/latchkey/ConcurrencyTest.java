@@ -99,7 +99,7 @@ class ConcurrencyTest extends StorageMatrix {
                 CLIENTS,
                 () -> app.send(
                                 "PATCH",
-                                created.header("Location"),
+                                created.todoPath(),
                                 "{\"name\":\"" + turn.incrementAndGet() + "\"}",
                                 "Authorization",
                                 "Bearer " + token,

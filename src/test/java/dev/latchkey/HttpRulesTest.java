@@ -2,6 +2,7 @@ package dev.latchkey;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.latchkey.testing.TestApp;
@@ -13,6 +14,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeAll;
@@ -136,6 +138,29 @@ class HttpRulesTest {
                 "application/x-www-form-urlencoded",
                 "application/jsonx",
                 "application/json; charset=utf-16",
+                "application/json; charset=iso-8859-1",
+                "application/json;charset=\"utf-16\"",
+                "application/json;charset=utf-8;charset=utf-16",
+                "application/json;CHARSET=utf-16;charset=utf-8",
+                "application/json;charset=\"\"",
+                "application/json;charset=\"utf-8\\\"\"",
+                "application/json;charset=",
+                "application/json;charset",
+                "application/json;charset =utf-8",
+                "application/json;charset= utf-8",
+                "application/json;charset=\"utf-8",
+                "application/json;a=\"\\\"",
+                "application/json;a=\"b\"c",
+                "application/json;a=b c",
+                "application/json;a=b,application/json",
+                "application/json, application/json",
+                "application/json charset=utf-8",
+                "app lication/json",
+                "application/ json",
+                "application /json",
+                "application",
+                "/json",
+                "",
                 "application/problem+json",
                 "*/*"
             })
@@ -153,13 +178,66 @@ class HttpRulesTest {
                 "application/json",
                 "Application/JSON",
                 "application/json;charset=UTF-8",
-                "application/json; charset=\"utf-8\""
+                "application/json; charset=\"utf-8\"",
+                "application/json;charset=utf8",
+                "application/json ;\tCharset=\"UTF8\" ; ",
+                "application/json;charset=us-ascii",
+                "application/json;charset=\"ut\\f-8\"",
+                "application/json;",
+                "application/json; ;;",
+                "application/json;profile=x;charset=utf-8;v=\"1\"",
+                "application/json;a=\"; charset=utf-16\"",
+                "application/json;a=\"\\\";charset=utf-16\"",
+                "application/json;x-charset=utf-16"
             })
-    void a_json_content_type_may_specify_utf_8(String type) {
+    void a_json_content_type_may_have_parameters_and_specify_utf_8(String type) {
         var response = app.send(
                 "POST", "/api/todos", "{\"name\":\"ä\"}", "Content-Type", type, "Authorization", "Bearer " + token);
         assertEquals(201, response.status());
         assertEquals("ä", response.field("name"));
+    }
+
+    @Test
+    void two_content_types_get_a_415() {
+        var response = app.send(
+                "POST",
+                "/api/auth/login",
+                "{}",
+                "Content-Type",
+                "application/json",
+                "Content-Type",
+                "application/json");
+        assertProblem(415, response);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {";", " ", ";a=b", ";a=\"b\"", ";a=\"\\\"\"", "\"", "\\a", "a", "; "})
+    void a_long_content_type_is_parsed_in_linear_time(String part) {
+        for (String end : List.of("", "\"", ";", "(")) {
+            String type = "application/json;a=\"" + part.repeat(30_000 / part.length()) + end;
+            String other = "application/json" + part.repeat(30_000 / part.length()) + end;
+            assertTimeoutPreemptively(Duration.ofSeconds(20), () -> {
+                for (String header : List.of(type, other)) {
+                    int status = app.send(
+                                    "POST",
+                                    "/api/todos",
+                                    "{\"name\":\"n\"}",
+                                    "Content-Type",
+                                    header,
+                                    "Authorization",
+                                    "Bearer " + token)
+                            .status();
+                    assertTrue(status == 201 || status == 415, header.substring(0, 30) + ": " + status);
+                }
+            });
+        }
+    }
+
+    @Test
+    void a_byte_order_mark_before_the_json_is_ignored() {
+        assertEquals(
+                "n",
+                app.send("POST", "/api/todos", token, "\uFEFF{\"name\":\"n\"}").field("name"));
     }
 
     @Test

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.latchkey.testing.TestApp;
 import dev.latchkey.testing.TestClient;
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -76,7 +77,10 @@ class TodoTest {
         assertEquals(201, created.status());
         String id = created.field("id");
         assertTrue(id.matches("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"), id);
-        assertEquals("/api/todos/" + id, created.header("Location"));
+        assertEquals("todos/" + id, created.header("Location"));
+        assertEquals(
+                URI.create("http://h/prefix/api/todos/" + id),
+                URI.create("http://h/prefix/api/todos").resolve(created.header("Location")));
         String date = created.field("createdDate");
         assertEquals(
                 "{\"id\":\"" + id + "\",\"name\":\"Buy milk\",\"status\":\"todo\",\"createdDate\":\"" + date
@@ -85,7 +89,7 @@ class TodoTest {
         assertTrue(date.matches("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z"), date);
         assertEquals(created.text(), app.redis().hget("todos:" + name, id));
         assertEquals(-1, app.redis().ttl("todos:" + name));
-        var read = app.get(created.header("Location"), token);
+        var read = app.get(created.todoPath(), token);
         assertEquals(created.text(), read.text());
         assertEquals(created.header("ETag"), read.header("ETag"));
     }
@@ -129,7 +133,7 @@ class TodoTest {
     @Test
     void patch_changes_only_the_given_fields() {
         var created = create("{\"name\":\"before\"}");
-        String path = created.header("Location");
+        String path = created.todoPath();
         var patched = app.send("PATCH", path, token, "{\"status\":\"in progress\"}");
         assertEquals(200, patched.status());
         assertEquals("before in progress", patched.field("name") + " " + patched.field("status"));
@@ -150,7 +154,7 @@ class TodoTest {
     void patch_without_changes_keeps_the_date_and_the_etag() {
         var created = create("{\"name\":\"same\"}");
         for (String body : List.of("{}", "{\"name\":\"same\"}", "{\"status\":\"todo\"}")) {
-            var patched = app.send("PATCH", created.header("Location"), token, body);
+            var patched = app.send("PATCH", created.todoPath(), token, body);
             assertEquals(200, patched.status());
             assertEquals(created.text(), patched.text());
             assertEquals(created.header("ETag"), patched.header("ETag"));
@@ -160,18 +164,20 @@ class TodoTest {
     @Test
     void if_match_allows_changes_only_to_the_given_version() {
         var created = create("{\"name\":\"0\"}");
-        String path = created.header("Location");
+        String path = created.todoPath();
         String old = created.header("ETag");
         String current =
                 conditional("PATCH", path, "{\"name\":\"1\"}", "If-Match", old).header("ETag");
-        for (String stale : List.of(old, "W/" + current, "\"x\"", "", "garbage")) {
-            assertEquals(
-                    412,
-                    conditional("PATCH", path, "{\"name\":\"2\"}", "If-Match", stale)
-                            .status(),
-                    stale);
-            assertEquals(412, conditional("DELETE", path, "", "If-Match", stale).status(), stale);
-            assertEquals(412, conditional("GET", path, "", "If-Match", stale).status(), stale);
+        for (String stale :
+                List.of(old, "W/" + current, "\"x\",W/" + current, "\"x\"", "\"x\", *", "", ",", "garbage")) {
+            for (String method : List.of("PATCH", "DELETE", "GET")) {
+                var refused = conditional(method, path, "{\"name\":\"2\"}", "If-Match", stale);
+                assertEquals(412, refused.status(), method + stale);
+                assertEquals(
+                        stale.contains("W/"),
+                        refused.field("detail").contains("A weak ETag (W/) never matches"),
+                        method + stale);
+            }
         }
         assertEquals("1", app.get(path, token).field("name"));
         String next = conditional("PATCH", path, "{\"name\":\"3\"}", "If-Match", "\"x\", " + current)
@@ -192,19 +198,23 @@ class TodoTest {
     @Test
     void if_none_match_omits_the_body_of_an_unchanged_todo() {
         var created = create("{\"name\":\"n\"}");
-        String path = created.header("Location");
-        for (String same : List.of(created.header("ETag"), "W/" + created.header("ETag"), "*")) {
+        String path = created.todoPath();
+        String etag = created.header("ETag");
+        for (String same : List.of(etag, "W/" + etag, "*", "\"x\", W/" + etag)) {
             var unchanged = conditional("GET", path, "", "If-None-Match", same);
             assertEquals(304, unchanged.status());
             assertEquals("", unchanged.text());
             assertEquals(created.header("ETag"), unchanged.header("ETag"));
         }
-        assertEquals(200, conditional("GET", path, "", "If-None-Match", "\"x\"").status());
+        for (String other : List.of("\"x\"", "W/\"x\"", "\"W/" + etag.substring(1), "\"x\", *", "")) {
+            assertEquals(
+                    200, conditional("GET", path, "", "If-None-Match", other).status(), other);
+        }
     }
 
     @Test
     void a_deleted_todo_no_longer_exists() {
-        String path = create("{\"name\":\"n\"}").header("Location");
+        String path = create("{\"name\":\"n\"}").todoPath();
         assertEquals(204, app.send("DELETE", path, token, "").status());
         for (String method : List.of("GET", "DELETE")) {
             assertEquals(404, app.send(method, path, token, "").status());
@@ -257,14 +267,24 @@ class TodoTest {
                 "limit=201",
                 "limit=-1",
                 "limit=x",
-                "limit=",
                 "limit=1e2",
-                "after=",
                 "after=1",
-                "status=",
-                "page=1"
+                "page=1",
+                "page=",
+                "status=&status=",
+                "status=&status=todo",
+                "limit=%20"
             })
     void an_invalid_query_gets_a_400(String query) {
         assertEquals(400, app.get("/api/todos?" + query, token).status());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"status=&limit=&after=", "status=", "limit=", "after=", "status&limit", "&&"})
+    void an_empty_value_in_a_query_counts_as_absent(String query) {
+        create("{\"name\":\"n\"}");
+        assertEquals(
+                app.get("/api/todos", token).text(),
+                app.get("/api/todos?" + query, token).text());
     }
 }

@@ -55,7 +55,8 @@ public record TodoHandlers(TodoStore store, TokenStore tokens, Bulkhead lists, T
             store.remove(caller.username(), todo.id());
             throw AuthFilter.invalidToken();
         }
-        return response(201, todo).withHeader("Location", "/api/todos/" + todo.id());
+        // A path prefix of a proxy stays in front of a relative reference (RFC 9110 §10.2.2).
+        return response(201, todo).withHeader("Location", "todos/" + todo.id());
     }
 
     Response get(Request request, Caller caller) {
@@ -93,7 +94,10 @@ public record TodoHandlers(TodoStore store, TokenStore tokens, Bulkhead lists, T
 
     private static void requireMatch(Request request, Todo todo) {
         if (!request.ifMatch(todo.etag())) {
-            throw new Problem(412, "The todo has changed: its ETag does not match If-Match.");
+            String detail = request.hasWeakIfMatch()
+                    ? "A weak ETag (W/) never matches If-Match. A proxy may have weakened it."
+                    : "If-Match does not have the current ETag of the todo. Read the todo again.";
+            throw new Problem(412, detail);
         }
     }
 

@@ -5,15 +5,23 @@ import dev.latchkey.tokens.ClientInfo;
 import java.io.IOException;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** A request as handlers see it. */
 public final class Request {
-    private static final List<String> JSON_TYPES =
-            List.of("application/json", "application/json;charset=utf-8", "application/json;charset=\"utf-8\"");
+    private static final String JSON = "application/json";
+    private static final Set<String> UTF_8 = Set.of("utf-8", "utf8", "us-ascii"); // ASCII is a part of UTF-8
+    // One parameter, which may be empty, or the end of a media type (RFC 9110 §5.6.6). It takes linear time, and the
+    // possessive quantifiers do not recurse.
+    private static final Pattern PARAMETER =
+            Pattern.compile("(?s)\\G[ \t]*+(?:\\z|;[ \t]*+(?:(TOKEN)=(TOKEN|\"(?:[^\"\\\\]|\\\\.)*+\"))?+)"
+                    .replace("TOKEN", "[\\w!#$%&'*+.^`|~-]++"));
 
     private final HttpExchange exchange;
     private final String pathParameter;
@@ -47,7 +55,7 @@ public final class Request {
 
     /** Returns the query's fields, percent-decoded. A {@code +} is a space. */
     public RequestFields query() {
-        var fields = new RequestFields("query");
+        var fields = new RequestFields("query", true);
         String query = exchange.getRequestURI().getRawQuery();
         for (String pair : query == null ? new String[0] : query.split("&")) {
             if (!pair.isEmpty()) {
@@ -67,41 +75,62 @@ public final class Request {
     public RequestFields json() throws IOException {
         var headers = exchange.getRequestHeaders();
         List<String> types = headers.getOrDefault("Content-Type", List.of());
-        boolean isJson = types.size() == 1
-                && JSON_TYPES.contains(types.getFirst().toLowerCase(Locale.ROOT).replace(" ", ""));
-        if (!isJson || headers.containsKey("Content-Encoding")) {
-            throw new Problem(415, "Send the body with Content-Type: application/json and without Content-Encoding.")
-                    .withHeader("Accept", "application/json");
+        if (types.size() != 1 || !isJson(types.getFirst()) || headers.containsKey("Content-Encoding")) {
+            throw new Problem(
+                            415,
+                            "Send the body in UTF-8 with one Content-Type: application/json and no Content-Encoding.")
+                    .withHeader("Accept", JSON);
         }
         return RequestFields.readJson(RequestBody.of(exchange).limitedTo(settings.maxBodyBytes()));
     }
 
+    private static boolean isJson(String type) {
+        return type.regionMatches(true, 0, JSON, 0, JSON.length())
+                && PARAMETER
+                        .matcher(type.substring(JSON.length()))
+                        .replaceAll(parameter -> isOtherCharset(parameter) ? "-" : "")
+                        .isEmpty();
+    }
+
+    private static boolean isOtherCharset(MatchResult parameter) {
+        return "charset".equalsIgnoreCase(parameter.group(1))
+                && !UTF_8.contains(parameter
+                        .group(2)
+                        .replaceAll("\\\\(.)|^\"|\"$", "$1") // unquoted
+                        .toLowerCase(Locale.ROOT));
+    }
+
     /** Reports whether the request has an {@code If-Match} header. */
     public boolean hasIfMatch() {
-        return header("If-Match") != null;
+        return exchange.getRequestHeaders().containsKey("If-Match");
+    }
+
+    /** Reports whether {@code If-Match} has a weak ETag, which never matches. */
+    public boolean hasWeakIfMatch() {
+        return etags("If-Match").stream().anyMatch(tag -> tag.startsWith("W/"));
     }
 
     /** Reports whether {@code If-Match} is absent or matches the strong {@code etag} (RFC 9110 §13.1.1). */
     public boolean ifMatch(String etag) {
-        String header = header("If-Match");
-        return header == null || contains(header, etag);
+        return !hasIfMatch() || matches("If-Match", etag);
     }
 
     /** Reports whether {@code If-None-Match} matches {@code etag}, weak or strong (RFC 9110 §13.1.2). */
     public boolean ifNoneMatch(String etag) {
-        String header = header("If-None-Match");
-        return header != null && contains(header.replace("W/", ""), etag);
+        return matches("If-None-Match", etag) || matches("If-None-Match", "W/" + etag);
     }
 
-    private static boolean contains(String header, String etag) {
-        return header.strip().equals("*")
-                || Arrays.stream(header.split(",")).map(String::strip).anyMatch(etag::equals);
+    private boolean matches(String header, String etag) {
+        List<String> etags = etags(header);
+        return etags.contains(etag) || etags.equals(List.of("*"));
     }
 
-    // Several lines of one header are one list (RFC 9110 §5.3). Null if the header is absent.
-    private @Nullable String header(String name) {
-        List<String> lines = exchange.getRequestHeaders().get(name);
-        return lines == null ? null : String.join(",", lines);
+    // Several lines of one header are one list (RFC 9110 §5.3).
+    private List<String> etags(String header) {
+        return exchange.getRequestHeaders().getOrDefault(header, List.of()).stream()
+                .flatMap(line -> Stream.of(line.split(",")))
+                .map(String::strip)
+                .toList();
     }
 
     private static String decode(String text) {

@@ -25,12 +25,15 @@ public final class RequestFields {
     private static final int MAX_FIELDS = 20; // no route has as many, and a client cannot fill the memory
 
     private final String source;
+    private final boolean emptyIsAbsent;
     private final Map<String, Optional<String>> values = new LinkedHashMap<>(); // empty: present, but not a string
     private final Set<String> known = new HashSet<>();
     private final Set<Problem.FieldError> errors = new LinkedHashSet<>(); // a field sent a thousand times is one error
 
-    RequestFields(String source) {
+    /** @param emptyIsAbsent whether an empty value counts as an absent field */
+    RequestFields(String source, boolean emptyIsAbsent) {
         this.source = source;
+        this.emptyIsAbsent = emptyIsAbsent;
     }
 
     /**
@@ -40,7 +43,7 @@ public final class RequestFields {
      * @throws IOException if reading fails
      */
     static RequestFields readJson(InputStream body) throws IOException {
-        var fields = new RequestFields("request body");
+        var fields = new RequestFields("request body", false);
         try {
             Json.readObject(body, fields::add);
         } catch (InvalidJsonException e) {
@@ -66,7 +69,7 @@ public final class RequestFields {
 
     /** Returns a supplier of the value, to be used after {@link #throwIfInvalid}. */
     public <T> Supplier<T> required(String field, Function<String, T> parser) {
-        if (!values.containsKey(field)) {
+        if (isAbsent(field)) {
             addError(field, "is required");
         }
         return optional(field, parser)::orElseThrow;
@@ -75,10 +78,10 @@ public final class RequestFields {
     /** Returns nothing if the field is absent or invalid. */
     public <T> Optional<T> optional(String field, Function<String, T> parser) {
         known.add(field);
-        Optional<String> value = values.get(field);
-        if (value == null) {
+        if (isAbsent(field)) {
             return Optional.empty();
         }
+        Optional<String> value = values.getOrDefault(field, Optional.empty());
         if (value.isEmpty()) {
             addError(field, "must be a string");
         }
@@ -88,6 +91,10 @@ public final class RequestFields {
             addError(field, String.valueOf(e.getMessage()));
             return Optional.empty();
         }
+    }
+
+    private boolean isAbsent(String field) {
+        return emptyIsAbsent ? rawValue(field).isEmpty() : !values.containsKey(field);
     }
 
     private void addError(String field, String detail) {

@@ -4,9 +4,11 @@ import com.fasterxml.jackson.annotation.JsonFormat;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
+import java.io.PushbackInputStream;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.util.Arrays;
 import java.util.TimeZone;
 import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
@@ -36,6 +38,7 @@ public final class Json {
             .withConfigOverride(Instant.class, override -> override.setFormat(DATE))
             .build();
 
+    private static final byte[] BYTE_ORDER_MARK = "\uFEFF".getBytes(StandardCharsets.UTF_8);
     private static final int MAX_NAME_LENGTH = 64;
     private static final int MAX_STRING_LENGTH = 2048;
     private static final int MAX_NUMBER_LENGTH = 64;
@@ -88,17 +91,22 @@ public final class Json {
     }
 
     /**
-     * Reads one flat JSON object in UTF-8 from a client. It is parsed while it arrives, so that a large request body
-     * takes no more memory than a small one.
+     * Reads one flat JSON object in UTF-8 from a client. A byte order mark before it is ignored. It is parsed while it
+     * arrives, so that a large request body takes no more memory than a small one.
      *
      * @param onField receives each field's name and value; the value is null if it is not a string
      * @throws InvalidJsonException if the text is not a JSON object, or exceeds a limit
      * @throws IOException if reading {@code body} fails
      */
     public static void readObject(InputStream body, BiConsumer<String, @Nullable String> onField) throws IOException {
+        var in = new PushbackInputStream(body, BYTE_ORDER_MARK.length);
+        byte[] start = in.readNBytes(BYTE_ORDER_MARK.length);
+        if (!Arrays.equals(start, BYTE_ORDER_MARK)) {
+            in.unread(start);
+        }
         // This decoder reports errors. Without it, Jackson would also detect UTF-16 and UTF-32, but RFC 8259 §8.1
         // allows only UTF-8.
-        var text = new InputStreamReader(body, StandardCharsets.UTF_8.newDecoder());
+        var text = new InputStreamReader(in, StandardCharsets.UTF_8.newDecoder());
         try (var parser = CLIENT_JSON.createParser(ObjectReadContext.empty(), text)) {
             if (parser.nextToken() != JsonToken.START_OBJECT) {
                 throw new InvalidJsonException("The request body must be a JSON object.");

@@ -33,6 +33,10 @@ class RequestFieldsTest {
                 "{a:\"b\"}",
                 "{\"a\":\"b\"} x",
                 "{}{}",
+                "\uFEFF",
+                "\uFEFF\uFEFF{}",
+                " \uFEFF{}",
+                "{}\uFEFF",
                 "[]",
                 "\"a\"",
                 "null",
@@ -113,6 +117,18 @@ class RequestFieldsTest {
                 .get("errors")
                 .findValuesAsString("field");
         assertEquals(List.of("b", "a", "b", "d", "missing", "c"), invalidFields);
+    }
+
+    @Test
+    void an_empty_value_counts_as_absent_in_a_query_only() throws Exception {
+        var query = new RequestFields("query", true);
+        query.add("a", "");
+        query.required("a", Function.identity());
+        assertThrows(Problem.class, query::throwIfInvalid);
+        var body = fields("\uFEFF{\"a\":\"\"}".getBytes(StandardCharsets.UTF_8));
+        var a = body.required("a", Function.identity());
+        body.throwIfInvalid();
+        assertEquals("", a.get());
     }
 
     @Test

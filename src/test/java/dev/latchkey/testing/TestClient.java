@@ -47,6 +47,11 @@ public class TestClient implements AutoCloseable {
         public String field(String name) {
             return json().path(name).asString("");
         }
+
+        /** Returns the path of the todo that the request has created. */
+        public String todoPath() {
+            return URI.create("/api/todos").resolve(header("Location")).toString();
+        }
     }
 
     public TestClient(int port) {
