@@ -81,7 +81,9 @@ class DocumentedCommandsTest {
         servicePort = EmbeddedRedis.freePort();
         shell = new Shell(folder, Map.of("REDIS_URL", redis.url(), "PORT", Integer.toString(servicePort)));
         // Keeps the headers and the body of the last response. A document may show a response that its command reads.
-        shell.replace("curl", "cd " + folder + "; set -o pipefail; " + curl + " -v --no-progress-meter \"$@\" 2>head | tee body\n");
+        shell.replace(
+                "curl",
+                "cd " + folder + "; set -o pipefail; " + curl + " -v --no-progress-meter \"$@\" 2>head | tee body\n");
     }
 
     private void provideRedisCli() throws IOException {
