@@ -91,7 +91,8 @@ public final class EchoServer implements AutoCloseable {
                 .sum();
         byte[] body = in.readNBytes(length);
         requests.add(new Received(head, new String(body, StandardCharsets.ISO_8859_1)));
-        if (headers.values("Upgrade").contains("websocket")) {
+        boolean isUpgrade = headers.values("Connection").stream().anyMatch("upgrade"::equalsIgnoreCase);
+        if (isUpgrade && headers.values("Upgrade").contains("websocket")) {
             String key = String.join("", headers.values("Sec-WebSocket-Key"));
             write(
                     out,
