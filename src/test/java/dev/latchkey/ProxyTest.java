@@ -1,10 +1,10 @@
 package dev.latchkey;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.latchkey.testing.EmbeddedRedis;
 import dev.latchkey.testing.Load;
+import dev.latchkey.testing.ProxyProcess;
 import dev.latchkey.testing.RawClient;
 import dev.latchkey.testing.ServiceProcess;
 import dev.latchkey.testing.TestClient;
@@ -15,7 +15,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import java.util.Scanner;
 import java.util.concurrent.FutureTask;
 import java.util.stream.Collectors;
@@ -81,8 +80,7 @@ class ProxyTest {
 
     private final String command;
     private final String configuration;
-    private Path log;
-    private Process process;
+    private ProxyProcess proxy;
     private int port;
 
     ProxyTest(String command, String configuration) {
@@ -108,31 +106,17 @@ class ProxyTest {
 
     @BeforeEach
     void startProxy(@TempDir Path folder) throws IOException {
-        String name = command.substring(0, command.indexOf(' '));
-        // Debian installs nginx and HAProxy in a folder that is not in the PATH of an ordinary user.
-        String path = System.getenv("PATH") + ":/usr/sbin";
-        boolean installed = Stream.of(path.split(":", -1)).anyMatch(part -> Files.isExecutable(Path.of(part, name)));
-        assumeTrue(installed, name + " is not installed");
         port = EmbeddedRedis.freePort();
         int[] ports = instances.stream().mapToInt(TestClient::port).toArray();
         Files.writeString(folder.resolve("proxy.conf"), configuration.formatted(port, ports[0], ports[1]));
-        log = folder.resolve("proxy.log");
-        var builder = new ProcessBuilder("sh", "-c", "exec " + command)
-                .directory(folder.toFile())
-                .redirectErrorStream(true)
-                .redirectOutput(log.toFile());
-        builder.environment().putAll(Map.of("PATH", path, "HOME", folder.toString()));
-        process = builder.start();
-        Runtime.getRuntime().addShutdownHook(new Thread(process::destroyForcibly));
-        Load.await(() ->
-                !process.isAlive() || exchange(head("GET /health/ready", ""), 0).equals("200"));
-        assertTrue(process.isAlive(), Files.readString(log));
+        proxy = ProxyProcess.launch(command, folder);
+        proxy.awaitReady(() -> exchange(head("GET /health/ready", ""), 0).equals("200"));
     }
 
     @AfterEach
     void stopProxy() {
-        if (process != null) { // The process is null if the proxy is not installed.
-            process.destroyForcibly().onExit().join();
+        if (proxy != null) { // The proxy is null if it is not installed.
+            proxy.close();
         }
     }
 
@@ -171,7 +155,7 @@ class ProxyTest {
                 .limit(repetitions)
                 .toList();
         boolean allMatch = responses.stream().allMatch(response -> response.matches(expected));
-        assertTrue(allMatch, "Expected " + expected + ", got " + responses + "\n" + Files.readString(log));
+        assertTrue(allMatch, "Expected " + expected + ", got " + responses + "\n" + proxy.log());
     }
 
     /** Asserts that the responses are as expected, and that the proxy still uses each instance afterwards. */

@@ -1,20 +1,17 @@
 package dev.latchkey;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.latchkey.testing.EmbeddedRedis;
 import dev.latchkey.testing.Load;
+import dev.latchkey.testing.ProxyProcess;
 import dev.latchkey.testing.ServiceProcess;
 import dev.latchkey.testing.TestClient;
-import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -28,15 +25,14 @@ class RollingRestartTest {
     @Test
     void no_request_fails_while_the_instances_are_restarted_in_turn(@TempDir Path folder) throws Exception {
         int[] ports = {EmbeddedRedis.freePort(), EmbeddedRedis.freePort(), EmbeddedRedis.freePort()};
-        Process proxy = caddy(folder, ports);
-        Runtime.getRuntime().addShutdownHook(new Thread(proxy::destroy));
-        try (var redis = EmbeddedRedis.start(DURABLE);
+        try (var proxy = caddy(folder, ports);
+                var redis = EmbeddedRedis.start(DURABLE);
                 var client = new TestClient(ports[0])) {
             ServiceProcess[] instances = {launch(ports[1], redis), launch(ports[2], redis)};
             for (ServiceProcess instance : instances) {
                 instance.awaitReady(200);
             }
-            Load.await(() -> isReady(client));
+            proxy.awaitReady(() -> isReady(client));
             var load = new Load(client, CLIENTS, false);
             load.start();
             load.await(MIN_REQUESTS);
@@ -63,16 +59,10 @@ class RollingRestartTest {
                             // An overload is caused by other work on the machine, not by the restart.
                             .filter(request -> !request.what().contains("The service is overloaded."))
                             .toList());
-        } finally {
-            proxy.destroy();
-            proxy.waitFor(30, TimeUnit.SECONDS);
         }
     }
 
-    private static Process caddy(Path folder, int[] ports) throws IOException {
-        boolean installed = Stream.of(System.getenv("PATH").split(File.pathSeparator, -1))
-                .anyMatch(part -> Files.isExecutable(Path.of(part, "caddy")));
-        assumeTrue(installed, "caddy is not installed");
+    private static ProxyProcess caddy(Path folder, int[] ports) throws IOException {
         // The site block is the one in the README. The global options turn off features that need other ports.
         String configuration = """
                 {
@@ -88,12 +78,8 @@ class RollingRestartTest {
                     }
                 }
                 """.formatted(ports[0], ports[1], ports[2]);
-        Path file = Files.writeString(folder.resolve("Caddyfile"), configuration);
-        var builder = new ProcessBuilder("caddy", "run", "--adapter", "caddyfile", "--config", file.toString())
-                .redirectErrorStream(true)
-                .redirectOutput(folder.resolve("caddy.log").toFile());
-        builder.environment().put("HOME", folder.toString());
-        return builder.start();
+        Files.writeString(folder.resolve("proxy.conf"), configuration);
+        return ProxyProcess.launch("caddy run --adapter caddyfile --config proxy.conf", folder);
     }
 
     private static boolean isReady(TestClient client) {

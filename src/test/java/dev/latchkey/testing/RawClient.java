@@ -1,10 +1,12 @@
 package dev.latchkey.testing;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.net.SocketException;
 import java.nio.charset.StandardCharsets;
+import java.util.concurrent.FutureTask;
 
 /**
  * Sends bytes to a server exactly as given, and returns the bytes of the response. Tests use it for requests that no
@@ -19,14 +21,62 @@ public record RawClient(int port) {
      * byte (ISO-8859-1).
      */
     public String exchange(String request) throws IOException {
-        try (var socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
-            socket.setSoTimeout(DEADLINE_MILLIS);
+        try (var socket = open()) {
             socket.getOutputStream().write(request.getBytes(StandardCharsets.ISO_8859_1));
             socket.shutdownOutput();
             return new String(socket.getInputStream().readAllBytes(), StandardCharsets.ISO_8859_1);
         } catch (SocketException _) {
             return ""; // the server has reset the connection
         }
+    }
+
+    /**
+     * Sends the header of a request and then its body, and returns everything that the server sends until it closes the
+     * connection. The sending side stays open, because a proxy may take its end for an abort.
+     *
+     * @param head the header, which must contain {@code Connection: close}; if it contains {@code Expect}, the body is
+     *     sent after the first interim response (100); interim responses are not returned
+     */
+    public String request(String head, byte[] body) throws IOException {
+        try (var socket = open()) {
+            var out = socket.getOutputStream();
+            out.write(head.getBytes(StandardCharsets.ISO_8859_1));
+            if (head.contains("Expect:")) {
+                String interim = readHead(socket.getInputStream());
+                if (status(interim) != 100) {
+                    return interim;
+                }
+            }
+            // The response may arrive before the server has received the whole body.
+            Thread.startVirtualThread(new FutureTask<>(() -> {
+                out.write(body);
+                return null;
+            }));
+            String response = new String(socket.getInputStream().readAllBytes(), StandardCharsets.ISO_8859_1);
+            while (status(response) == 100) { // Caddy sends one itself, and also passes on the application's.
+                response = response.substring(response.indexOf("\r\n\r\n") + 4);
+            }
+            return response;
+        }
+    }
+
+    /** Opens a connection. Reading from it fails if the server sends nothing for 15 s. */
+    public Socket open() throws IOException {
+        var socket = new Socket(InetAddress.getLoopbackAddress(), port);
+        socket.setSoTimeout(DEADLINE_MILLIS);
+        return socket;
+    }
+
+    /** Reads the first line and the headers, up to and including the blank line, or up to the end of the stream. */
+    public static String readHead(InputStream in) throws IOException {
+        var head = new StringBuilder();
+        for (int b = in.read(); b >= 0; b = in.read()) {
+            head.append((char) b);
+            if (b == '\n' && head.length() > 3 && head.charAt(head.length() - 3) == '\n') {
+                break;
+            }
+        }
+        return head.toString();
     }
 
     /** Does the same as {@link #exchange}, but first replaces each line feed of a text block by CR LF. */

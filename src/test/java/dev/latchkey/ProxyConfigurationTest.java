@@ -1,0 +1,415 @@
+package dev.latchkey;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.latchkey.testing.EchoServer;
+import dev.latchkey.testing.EmbeddedRedis;
+import dev.latchkey.testing.Load;
+import dev.latchkey.testing.ProxyProcess;
+import dev.latchkey.testing.RawClient;
+import dev.latchkey.testing.ServiceProcess;
+import dev.latchkey.testing.TestClient;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Random;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.AfterParameterizedClassInvocation;
+import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.FieldSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * The configurations in proxies.md, as they stand there. Each proxy runs in front of Latchkey and of an application that
+ * relies on {@code X-Auth-User}.
+ */
+@ParameterizedClass(name = "{0}")
+@EnumSource
+class ProxyConfigurationTest {
+    private static final Path DOCUMENT = Path.of("src/site/markdown/proxies.md");
+
+    enum Proxy {
+        NGINX("nginx -e stderr -p . -c proxy.conf"),
+        CADDY("caddy run --adapter caddyfile --config proxy.conf"),
+        HAPROXY("haproxy -db -f proxy.conf");
+
+        final String command;
+
+        Proxy(String command) {
+            this.command = command;
+        }
+
+        /** Returns the documented configuration with other addresses, ports and paths. */
+        String configuration(int port, int latchkey, int app) throws IOException {
+            String address = "127.0.0.1:" + port;
+            String language = this == CADDY ? "caddyfile" : name().toLowerCase(Locale.ROOT);
+            String text = replaced(
+                    block(language), "127.0.0.1:8080", "127.0.0.1:" + latchkey, "127.0.0.1:3000", "127.0.0.1:" + app);
+            return switch (this) {
+                // Debian's nginx.conf includes such a file in its http block. All of nginx's files are in one folder.
+                case NGINX -> """
+                    daemon off; master_process off; pid nginx.pid; error_log stderr; events {}
+                    http {
+                        access_log off; client_body_temp_path bodies; proxy_temp_path proxied;
+                        fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+                        %s
+                    }
+                    """.formatted(replaced(text, "listen 80;", "listen " + address + ";"));
+                // There is no TLS and no administration interface, which would have the same port in every test.
+                case CADDY -> {
+                    String options = "{\n    admin off\n    default_bind 127.0.0.1\n    servers {";
+                    yield replaced(text, "{\n    servers {", options, "example.com {", "http://" + address + " {");
+                }
+                case HAPROXY -> {
+                    String internal = "127.0.0.1:" + EmbeddedRedis.freePort();
+                    yield replaced(text, "bind :80\n", "bind " + address + "\n", "127.0.0.1:8081", internal)
+                            .replace("/etc/haproxy/", "");
+                }
+            };
+        }
+
+        /** Changes the configuration as the document says, so that preflights are not checked. */
+        String exemptPreflights(String configuration) throws IOException {
+            String line = switch (this) {
+                case NGINX -> "if ($request_method = OPTIONS) { return 204; }";
+                case CADDY -> "@checked not method OPTIONS";
+                case HAPROXY -> "http-request allow if METH_OPTIONS";
+            };
+            assertTrue(Files.readString(DOCUMENT).contains("`" + line + "`"), line);
+            String next = "http-request lua.latchkey_verify";
+            return switch (this) {
+                case NGINX -> replaced(configuration, "internal;", "internal;\n" + line);
+                case CADDY -> replaced(configuration, "forward_auth ", line + "\nforward_auth @checked ");
+                case HAPROXY -> replaced(configuration, next, line + "\n" + next);
+            };
+        }
+
+        /** Returns the first fenced block of a language. */
+        private static String block(String language) throws IOException {
+            var matcher = Pattern.compile("^```" + language + "\n(.*?)^```$", Pattern.DOTALL | Pattern.MULTILINE)
+                    .matcher(Files.readString(DOCUMENT));
+            assertTrue(matcher.find(), language);
+            return matcher.group(1);
+        }
+
+        /** @param changes texts that must occur and their replacements, alternating */
+        private static String replaced(String text, String... changes) {
+            String result = text;
+            for (int i = 0; i < changes.length; i += 2) {
+                assertTrue(result.contains(changes[i]), "The document does not contain " + changes[i]);
+                result = result.replace(changes[i], changes[i + 1]);
+            }
+            return result;
+        }
+
+        /** Starts the proxy and waits until it listens. */
+        ProxyProcess start(String configuration, int port) throws IOException {
+            Path work = Files.createTempDirectory(folder, "proxy");
+            Files.writeString(work.resolve("proxy.conf"), configuration);
+            Files.writeString(work.resolve("latchkey.lua"), block("lua"));
+            var process = ProxyProcess.launch(command, work);
+            process.awaitReady(() -> isListening(port));
+            return process;
+        }
+
+        private static boolean isListening(int port) {
+            try (var _ = new Socket(InetAddress.getLoopbackAddress(), port)) {
+                return true;
+            } catch (IOException _) {
+                return false;
+            }
+        }
+    }
+
+    private static final List<String> METHODS = List.of("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS");
+
+    /** Header lines with which a client tries to remove, replace or add an identity. */
+    static final List<String> SPOOFS = List.of(
+            "X-Request-Id: none",
+            "X-Auth-User: root",
+            "x-auth-user: root",
+            "X-Auth-User:",
+            "X-Auth-User: root\r\nX-Auth-User: root",
+            "X_Auth_User: root",
+            "X-Auth_User: root",
+            "Connection: close, X-Auth-User",
+            "Connection: x-auth-user\r\nConnection: close",
+            "X-Auth-User: root\r\nConnection: close, X-Auth-User",
+            "X-Auth-User: root\r\nX_Auth_User: root\r\nConnection: close, X-Auth-User, X_Auth_User");
+
+    @TempDir
+    static Path folder;
+
+    private static EmbeddedRedis redis;
+    private static ServiceProcess latchkey;
+    private static EchoServer app;
+    private static String username;
+    private static String authorization;
+    private static ProxyProcess process;
+    private static int port;
+
+    @Parameter
+    Proxy proxy = Proxy.NGINX;
+
+    private RawClient client = new RawClient(port);
+
+    @BeforeAll
+    static void startServers() throws Exception {
+        redis = EmbeddedRedis.start(Map.of("appendonly", "yes", "appendfsync", "always"));
+        latchkey = ServiceProcess.start(redis.url(), "LOGIN_THROTTLE", "false");
+        app = new EchoServer();
+        username = TestClient.newName();
+        authorization = newToken();
+    }
+
+    @AfterAll
+    static void stopServers() throws IOException {
+        app.close();
+        latchkey.close();
+        redis.close();
+    }
+
+    @BeforeParameterizedClassInvocation
+    static void startProxy(Proxy proxy) throws IOException {
+        port = EmbeddedRedis.freePort();
+        process = proxy.start(proxy.configuration(port, latchkey.port(), app.port()), port);
+    }
+
+    @AfterParameterizedClassInvocation
+    static void stopProxy() {
+        process.close();
+    }
+
+    /** Returns a header line with a new token of the user. */
+    private static String newToken() {
+        return "Authorization: Bearer " + latchkey.newToken(username);
+    }
+
+    private String head(String line, String... fields) {
+        String all = String.join("\r\n", fields) + "\r\n";
+        String connection = all.contains("Connection:") ? "" : "Connection: close\r\n";
+        return line + " HTTP/1.1\r\nHost: 127.0.0.1:" + client.port() + "\r\n" + all + connection + "\r\n";
+    }
+
+    private String send(String line, String... fields) throws IOException {
+        return client.request(head(line, fields), new byte[0]);
+    }
+
+    /** Returns the values of a header of a response. */
+    private static List<String> values(String response, String name) {
+        return new EchoServer.Received(response.split("\r\n\r\n", 2)[0], "").values(name);
+    }
+
+    /** Asserts that the application gets the request with the user's name and no other name, and responds to it. */
+    private EchoServer.Received assertPassed(String line, byte[] body, String... fields) throws IOException {
+        int before = app.requests().size();
+        String response = client.request(head(line, fields), body);
+        String all = line + " " + List.of(fields) + "\n" + response;
+        assertEquals(200, RawClient.status(response), all);
+        assertEquals(before + 1, app.requests().size(), all);
+        var received = app.requests().getLast();
+        assertEquals(List.of(username), received.values("X-Auth-User"), all + received.head());
+        String connection = String.join(",", received.values("Connection"));
+        assertTrue(!connection.toLowerCase(Locale.ROOT).contains("auth"), connection); // for a proxy in the application
+        return received;
+    }
+
+    /** Asserts that the client gets the status code and that the request does not reach the application. */
+    private String assertRefused(int status, String line, String... fields) throws IOException {
+        int before = app.requests().size();
+        String response = send(line, fields);
+        String all = line + " " + List.of(fields) + "\n" + response;
+        assertEquals(status, RawClient.status(response), all);
+        assertEquals(before, app.requests().size(), all);
+        return response;
+    }
+
+    @ParameterizedTest
+    @FieldSource("SPOOFS")
+    void a_request_without_a_valid_token_gets_401_and_does_not_reach_the_application(String spoof) throws IOException {
+        for (String method : METHODS) {
+            for (String credentials : List.of("Accept: */*", authorization + "x", "Authorization: Basic YTpi")) {
+                String response = assertRefused(401, method + " /page", credentials, spoof);
+                List<String> challenges = values(response, "WWW-Authenticate");
+                assertEquals(1, challenges.size(), response);
+                assertTrue(challenges.getFirst().startsWith("Bearer realm=\"latchkey\""), response);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @FieldSource("SPOOFS")
+    void the_application_gets_the_username_of_the_token_and_no_other(String spoof) throws IOException {
+        for (String method : METHODS) {
+            assertPassed(method + " /page", new byte[0], authorization, spoof);
+        }
+    }
+
+    @Test
+    void two_tokens_do_not_pass() throws IOException {
+        // nginx refuses two such headers itself.
+        assertRefused(proxy == Proxy.NGINX ? 400 : 401, "GET /page", authorization, authorization);
+    }
+
+    @Test
+    void a_token_does_not_pass_after_its_logout() throws IOException {
+        String ended = newToken();
+        assertPassed("GET /page", new byte[0], ended);
+        assertRefused(204, "POST /api/auth/logout", ended);
+        assertRefused(401, "GET /page", ended);
+    }
+
+    @Test
+    void thirty_kilobytes_of_cookies_reach_the_application() throws IOException {
+        String cookies = "a=" + "x".repeat(30 << 10);
+        var received = assertPassed("GET /page", new byte[0], authorization, "Cookie: " + cookies);
+        assertEquals(List.of(cookies), received.values("Cookie"));
+    }
+
+    @Test
+    void any_query_reaches_the_application() throws IOException {
+        for (String target : List.of("/page?a={b}|c^d", "/page?", "/page?a=%zz", "/?/api/auth/verify")) {
+            assertEquals(
+                    "GET " + target + " HTTP/1.1",
+                    assertPassed("GET " + target, new byte[0], authorization)
+                            .head()
+                            .lines()
+                            .findFirst()
+                            .orElseThrow());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"Accept: */*", "Expect: 100-continue"})
+    void an_upload_of_five_megabytes_arrives_complete(String expect) throws IOException {
+        var body = new byte[5 << 20];
+        new Random(1).nextBytes(body);
+        var received = assertPassed("POST /upload", body, authorization, "Content-Length: " + body.length, expect);
+        assertArrayEquals(body, received.body().getBytes(StandardCharsets.ISO_8859_1));
+    }
+
+    @Test
+    void a_login_that_expects_100_continue_succeeds() throws IOException {
+        byte[] body = TestClient.credentials(username, TestClient.PASSWORD).getBytes(StandardCharsets.UTF_8);
+        String login = head(
+                "POST /api/auth/login",
+                "Content-Type: application/json",
+                "Content-Length: " + body.length,
+                "Expect: 100-continue");
+        String response = client.request(login, body);
+        assertEquals(200, RawClient.status(response), response);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"Connection: Upgrade", "Connection: Upgrade, X-Auth-User", "Connection: upgrade, close"})
+    void a_websocket_carries_bytes_in_both_directions(String connection) throws IOException {
+        String handshake = head("GET /socket", authorization, connection, websocket("websocket"));
+        var bytes = new byte[1 << 10];
+        try (var socket = client.open()) {
+            socket.getOutputStream().write(handshake.getBytes(StandardCharsets.ISO_8859_1));
+            String response = RawClient.readHead(socket.getInputStream());
+            assertEquals(101, RawClient.status(response), response);
+            for (int i = 0; i < 20; i++) {
+                new Random(i).nextBytes(bytes);
+                socket.getOutputStream().write(bytes);
+                assertArrayEquals(bytes, socket.getInputStream().readNBytes(bytes.length));
+            }
+        }
+        assertEquals(List.of(username), app.requests().getLast().values("X-Auth-User"));
+        assertRefused(401, "GET /socket", "Connection: close, Upgrade", websocket("websocket"));
+    }
+
+    private static String websocket(String protocol) {
+        return "Upgrade: " + protocol + "\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    }
+
+    @Test
+    void no_upgrade_except_to_websocket_reaches_the_application() throws IOException {
+        String upgrade = "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__";
+        for (String connection : List.of("Upgrade, HTTP2-Settings, close", "Upgrade, close")) {
+            var received = assertPassed("GET /page", new byte[0], authorization, "Connection: " + connection, upgrade);
+            assertEquals(List.of(), received.values("Upgrade"));
+        }
+        // The application is not asked for an upgrade to HTTP/2, whichever protocol is named first.
+        for (String protocol : List.of("h2c\r\nUpgrade: websocket", "websocket\r\nUpgrade: h2c", "h2c, websocket")) {
+            int before = app.requests().size();
+            String handshake = head("GET /page", authorization, "Connection: Upgrade", websocket(protocol));
+            try (var socket = client.open()) {
+                socket.getOutputStream().write(handshake.getBytes(StandardCharsets.ISO_8859_1));
+                String response = RawClient.readHead(socket.getInputStream());
+                assertTrue(List.of(101, 200, 400).contains(RawClient.status(response)), response);
+            }
+            app.requests().stream()
+                    .skip(before)
+                    .forEach(received -> assertTrue(
+                            List.of(List.of(), List.of("websocket")).contains(received.values("Upgrade")),
+                            received.head()));
+        }
+    }
+
+    @Test
+    void while_redis_is_down_the_client_gets_503_and_never_401() throws IOException {
+        redis.kill();
+        try {
+            for (int i = 0; i < 10; i++) {
+                String response = assertRefused(503, "GET /page", authorization);
+                assertEquals(List.of("1"), values(response, "Retry-After"), response);
+            }
+        } finally {
+            redis.restart();
+        }
+        Load.await(() -> {
+            try {
+                int status = RawClient.status(send("GET /page", authorization));
+                assertTrue(status == 200 || status == 503, "status " + status);
+                return status == 200;
+            } catch (IOException e) {
+                throw new IllegalStateException(e);
+            }
+        });
+        assertPassed("GET /page", new byte[0], authorization);
+    }
+
+    @Test
+    void without_latchkey_no_request_reaches_the_application() throws IOException {
+        client = new RawClient(EmbeddedRedis.freePort());
+        String configuration = proxy.configuration(client.port(), EmbeddedRedis.freePort(), app.port());
+        try (var _ = proxy.start(configuration, client.port())) {
+            assertRefused(proxy == Proxy.CADDY ? 502 : 503, "GET /page", authorization, "X-Auth-User: root");
+        }
+    }
+
+    @Test
+    void a_preflight_that_is_exempt_from_the_check_carries_no_identity() throws IOException {
+        client = new RawClient(EmbeddedRedis.freePort());
+        String configuration = proxy.configuration(client.port(), latchkey.port(), app.port());
+        try (var _ = proxy.start(proxy.exemptPreflights(configuration), client.port())) {
+            for (String spoof : SPOOFS) {
+                int before = app.requests().size();
+                String response = send("OPTIONS /page", "Origin: https://example.com", spoof);
+                assertEquals(200, RawClient.status(response), response);
+                assertEquals(before + 1, app.requests().size());
+                var received = app.requests().getLast();
+                assertEquals("", String.join("", received.values("X-Auth-User")), received.head());
+                assertRefused(401, "GET /page", spoof);
+            }
+            assertPassed("GET /page", new byte[0], authorization);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+package dev.latchkey.testing;
+
+import java.io.BufferedInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Base64;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.CopyOnWriteArrayList;
+
+/**
+ * An application behind a proxy. It remembers the requests exactly as they arrive, and responds to each of them with
+ * 200. After an upgrade to WebSocket, it returns every byte that it receives.
+ */
+public final class EchoServer implements AutoCloseable {
+    private static final String WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; // RFC 6455 §1.3
+
+    private final ServerSocket server = new ServerSocket(0, 64, InetAddress.getLoopbackAddress());
+    private final List<Received> requests = new CopyOnWriteArrayList<>();
+
+    /**
+     * A request that has arrived.
+     *
+     * @param head the request line and the header lines
+     * @param body the request body, with one character per byte
+     */
+    public record Received(String head, String body) {
+        /** Returns the values of all header lines with this name. An underscore in a name counts as a hyphen. */
+        public List<String> values(String name) {
+            return head.lines()
+                    .filter(line -> normalized(line).startsWith(name.toLowerCase(Locale.ROOT) + ":"))
+                    .map(line -> line.substring(name.length() + 1).strip())
+                    .toList();
+        }
+
+        private static String normalized(String line) {
+            return line.toLowerCase(Locale.ROOT).replace('_', '-');
+        }
+    }
+
+    public EchoServer() throws IOException {
+        Thread.startVirtualThread(this::accept);
+    }
+
+    public int port() {
+        return server.getLocalPort();
+    }
+
+    /** Returns all requests that have arrived, oldest first. */
+    public List<Received> requests() {
+        return requests;
+    }
+
+    private void accept() {
+        while (!server.isClosed()) {
+            try {
+                Socket socket = server.accept();
+                Thread.startVirtualThread(() -> serve(socket));
+            } catch (IOException _) {
+                // The server has been closed.
+            }
+        }
+    }
+
+    private void serve(Socket socket) {
+        try (socket) {
+            var in = new BufferedInputStream(socket.getInputStream());
+            respond(RawClient.readHead(in), in, socket.getOutputStream());
+        } catch (IOException _) {
+            // The proxy has closed the connection.
+        }
+    }
+
+    private void respond(String head, InputStream in, OutputStream out) throws IOException {
+        var headers = new Received(head, "");
+        if (head.isEmpty()) {
+            return; // The proxy has only opened a connection.
+        }
+        if (!headers.values("Expect").isEmpty()) {
+            write(out, "HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        int length = headers.values("Content-Length").stream()
+                .mapToInt(Integer::parseInt)
+                .sum();
+        byte[] body = in.readNBytes(length);
+        requests.add(new Received(head, new String(body, StandardCharsets.ISO_8859_1)));
+        boolean isUpgrade = headers.values("Connection").stream().anyMatch("upgrade"::equalsIgnoreCase);
+        if (isUpgrade && headers.values("Upgrade").contains("websocket")) {
+            String key = String.join("", headers.values("Sec-WebSocket-Key"));
+            write(
+                    out,
+                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                            + "Sec-WebSocket-Accept: " + accept(key) + "\r\n\r\n");
+            in.transferTo(out);
+        } else {
+            write(out, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        }
+    }
+
+    private static void write(OutputStream out, String text) throws IOException {
+        out.write(text.getBytes(StandardCharsets.ISO_8859_1));
+    }
+
+    /** Returns the response to a key (RFC 6455 §4.2.2), which some proxies check. */
+    private static String accept(String key) {
+        try {
+            byte[] digest = MessageDigest.getInstance("SHA-1")
+                    .digest((key + WEBSOCKET_GUID).getBytes(StandardCharsets.ISO_8859_1));
+            return Base64.getEncoder().encodeToString(digest);
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @Override
+    public void close() throws IOException {
+        server.close();
+    }
+}
