@@ -27,7 +27,8 @@ class ArchitectureTest {
                     "api", JDK + HTTP_SERVER + ours("api", "http", "accounts", "tokens", "todos", "redis", "overload")),
             Map.entry(
                     "http",
-                    JDK + HTTP_SERVER + ours("http", "json") + "|dev\\.latchkey\\.tokens\\.(Caller|ClientInfo)"),
+                    JDK + HTTP_SERVER + ours("http", "json", "overload")
+                            + "|dev\\.latchkey\\.tokens\\.(Caller|ClientInfo)"),
             Map.entry(
                     "accounts",
                     JDK + "|javax\\.crypto\\..*" + ours("accounts", "tokens", "redis", "json", "encoding", "overload")),
@@ -37,7 +38,7 @@ class ArchitectureTest {
             Map.entry(
                     "redis",
                     JDK + "|javax\\.net\\.ssl\\..*|io\\.lettuce\\..*|io\\.netty\\..*|reactor\\.util\\.Loggers"
-                            + ours("redis")),
+                            + ours("redis", "overload")),
             Map.entry("json", JDK + "|tools\\.jackson\\..*|com\\.fasterxml\\.jackson\\.annotation\\..*"),
             Map.entry("encoding", JDK),
             Map.entry("overload", JDK));

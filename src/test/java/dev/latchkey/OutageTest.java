@@ -128,7 +128,7 @@ class OutageTest {
     @Test
     void the_service_starts_without_redis_and_becomes_ready_when_redis_is_available() throws Exception {
         int port = EmbeddedRedis.freePort();
-        try (var app = ServiceProcess.launch("redis://nobody:s3cret@localhost:" + port)) {
+        try (var app = ServiceProcess.launch("redis://nobody:s3cret@localhost:" + port, "REDIS_TIMEOUT_MS", "1000")) {
             assertEquals("{\"status\":\"down\",\"redis\":\"disconnected\"}", app.awaitReady(503));
             assertEquals(200, app.send("GET", "/health/live", "").status());
             for (int i = 0; i < 100; i++) {

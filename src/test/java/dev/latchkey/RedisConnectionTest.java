@@ -1,26 +1,38 @@
 package dev.latchkey;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.latchkey.overload.Deadline;
+import dev.latchkey.redis.Redis;
+import dev.latchkey.redis.RedisSettings;
+import dev.latchkey.redis.RedisUnavailableException;
 import dev.latchkey.testing.EmbeddedRedis;
 import dev.latchkey.testing.Load;
 import dev.latchkey.testing.RedisAdmin;
 import dev.latchkey.testing.ServiceProcess;
 import dev.latchkey.testing.StallingProxy;
 import dev.latchkey.testing.TestApp;
+import dev.latchkey.testing.TestRedis;
 import dev.latchkey.testing.Topology;
 import io.lettuce.core.KillArgs;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
+import java.net.DatagramPacket;
+import java.net.DatagramSocket;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -163,5 +175,61 @@ class RedisConnectionTest {
                 app.awaitReady(200);
             }
         }
+    }
+
+    /** Otherwise the server would cut off the request without a response, because the sum of its commands is too long. */
+    @Test
+    void a_request_that_has_taken_too_long_sends_no_more_commands() throws Exception {
+        var settings = new RedisSettings(TestRedis.url(), false, "", Duration.ofSeconds(10));
+        try (var redis = new Redis(settings)) {
+            String key = "users:" + TestApp.newName();
+            Deadline.run(Duration.ofSeconds(60), () -> redis.setIfAbsent(key, "1", Duration.ofSeconds(60)));
+            var e = assertThrows(
+                    RedisUnavailableException.class, () -> Deadline.run(Duration.ZERO, () -> redis.del(key)));
+            assertEquals(RedisUnavailableException.Reason.TIMEOUT, e.reason());
+            assertEquals("1", redis.get(key));
+        }
+    }
+
+    /** Runs the service with a {@code resolv.conf} of its own. That needs root, as does the port of DNS. */
+    @Test
+    void a_nameserver_that_is_silent_does_not_prevent_the_connection(@TempDir Path folder) throws Exception {
+        Path resolv = Files.writeString(
+                folder.resolve("resolv.conf"),
+                "nameserver 127.0.0.8\nnameserver 127.0.0.9\noptions timeout:1 attempts:1\n");
+        Process unshare = new ProcessBuilder("unshare", "-m", "true").start();
+        assumeTrue(unshare.waitFor() == 0, "needs the permission to unshare the mounts");
+        try (var redis = EmbeddedRedis.start();
+                var silent = new DatagramSocket(53, InetAddress.ofLiteral("127.0.0.8"));
+                var nameserver = new DatagramSocket(53, InetAddress.ofLiteral("127.0.0.9"))) {
+            Thread.startVirtualThread(new FutureTask<>(() -> {
+                while (true) {
+                    answer(nameserver);
+                }
+            }));
+            try (var app = ServiceProcess.startAfter(
+                    List.of("unshare", "-m", "bash"),
+                    "mount --bind " + resolv + " /etc/resolv.conf",
+                    "redis://redis.example:" + redis.port())) {
+                assertEquals(201, app.register(TestApp.newName()).status());
+                var query = new DatagramPacket(new byte[512], 512);
+                silent.receive(query); // The service has asked this nameserver too.
+            }
+        }
+    }
+
+    /** Answers one query for an IPv4 address with 127.0.0.1, and others with no address (RFC 1035 §4.1). */
+    private static void answer(DatagramSocket nameserver) throws IOException {
+        var query = new DatagramPacket(new byte[512], 512);
+        nameserver.receive(query);
+        byte[] response = Arrays.copyOf(query.getData(), query.getLength() + 16);
+        boolean ipv4 = response[query.getLength() - 3] == 1; // the end of the query is its type and class
+        response[2] = (byte) 0x81; // a response
+        response[3] = (byte) 0x80;
+        response[7] = (byte) (ipv4 ? 1 : 0); // the number of addresses
+        byte[] address = {(byte) 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1};
+        System.arraycopy(address, 0, response, query.getLength(), address.length);
+        int length = query.getLength() + (ipv4 ? address.length : 0);
+        nameserver.send(new DatagramPacket(response, length, query.getSocketAddress()));
     }
 }

@@ -65,7 +65,8 @@ class RedisTlsTest {
     }
 
     private static ServiceProcess launch(int redisPort, String options) throws IOException {
-        return ServiceProcess.launchIn(folder, "rediss://localhost:" + redisPort, "JAVA_TOOL_OPTIONS", options);
+        return ServiceProcess.launchIn(
+                folder, "rediss://localhost:" + redisPort, "JAVA_TOOL_OPTIONS", options, "REDIS_TIMEOUT_MS", "3000");
     }
 
     private static void assertWorks(ServiceProcess service) throws InterruptedException {
@@ -73,9 +74,11 @@ class RedisTlsTest {
         assertEquals(201, service.register("alice").status());
     }
 
-    private static void assertCannotConnect(ServiceProcess service) throws InterruptedException {
+    private static void assertCannotConnect(ServiceProcess service, String reason) throws InterruptedException {
         Load.await(() -> !service.printed("Redis is unavailable").isEmpty());
         service.awaitReady(503);
+        String line = service.printed("Redis is unavailable").getFirst();
+        assertTrue(line.contains("reason=\"" + reason), line);
     }
 
     private static String without(String text, String part) {
@@ -91,7 +94,42 @@ class RedisTlsTest {
                 var service = launch(port, withTrustStore);
                 var other = launch(port, withoutPassword)) {
             assertWorks(service);
-            assertCannotConnect(other);
+            assertCannotConnect(other, "the certificate of Redis is not trusted");
+        }
+    }
+
+    @Test
+    void an_expired_certificate_is_refused() throws Exception {
+        int port = EmbeddedRedis.freePort();
+        Map<String, String> expired = Map.of(
+                "tls-auth-clients",
+                "no",
+                "tls-cert-file",
+                folder.resolve("expired.crt").toString(),
+                "tls-key-file",
+                folder.resolve("expired.key").toString());
+        try (var _ = redis(port, expired);
+                var service = launch(port, withTrustStore)) {
+            assertCannotConnect(service, "the certificate of Redis has expired");
+        }
+    }
+
+    @Test
+    void sentinels_and_redis_can_both_use_tls() throws Exception {
+        int masterPort = EmbeddedRedis.freePort();
+        int sentinelPort = EmbeddedRedis.freePort();
+        Map<String, String> sentinelSettings = certificates.redisSettings(sentinelPort);
+        sentinelSettings.put("tls-replication", "yes");
+        sentinelSettings.put("sentinel announce-hostnames", "yes");
+        sentinelSettings.put("sentinel resolve-hostnames yes\nsentinel monitor main localhost " + masterPort, "1");
+        try (var _ = redis(masterPort, Map.of());
+                var _ = EmbeddedRedis.startSentinel(sentinelSettings);
+                var service = ServiceProcess.launchIn(
+                        folder,
+                        "rediss-sentinel://localhost:" + sentinelPort + "#main",
+                        "JAVA_TOOL_OPTIONS",
+                        withKeyStore)) {
+            assertWorks(service);
         }
     }
 
@@ -102,7 +140,7 @@ class RedisTlsTest {
                 var service = launch(port, withKeyStore);
                 var other = launch(port, withTrustStore)) {
             assertWorks(service);
-            assertCannotConnect(other);
+            assertCannotConnect(other, "Redis does not accept the client certificate, or there is none");
         }
     }
 
@@ -169,7 +207,7 @@ class RedisTlsTest {
             try (var service = launchOnCluster(url);
                     var other = launchOnCluster("rediss://localhost:" + port)) {
                 assertWorks(service);
-                assertCannotConnect(other);
+                assertCannotConnect(other, "the certificate of Redis is for another host name or address");
             }
         }
     }

@@ -8,7 +8,9 @@ import com.sun.net.httpserver.Filter;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpHandler;
 import dev.latchkey.http.Router.Match;
+import dev.latchkey.overload.Deadline;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.concurrent.Semaphore;
@@ -24,6 +26,8 @@ final class RequestHandler implements HttpHandler {
 
     private static final System.Logger LOG = System.getLogger("latchkey.http");
     private static final System.Logger ACCESS_LOG = System.getLogger("latchkey.access");
+    // The JDK's server closes the connection of a request after 30 s, and one command may take up to 11 s.
+    private static final Duration LAST_COMMAND = Duration.ofSeconds(18);
     private static final Pattern ID = Pattern.compile("[A-Za-z0-9._-]{1,64}");
 
     private final Router router;
@@ -64,7 +68,10 @@ final class RequestHandler implements HttpHandler {
                 memory.reserve(head);
                 arrivals.arrived();
                 head.check();
-                dispatch(exchange);
+                Deadline.run(LAST_COMMAND, () -> {
+                    dispatch(exchange);
+                    return true;
+                });
             } catch (IOException e) {
                 memory.connectionLost();
                 throw e; // the JDK's server closes the connection

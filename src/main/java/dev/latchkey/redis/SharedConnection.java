@@ -1,5 +1,6 @@
 package dev.latchkey.redis;
 
+import dev.latchkey.overload.Deadline;
 import dev.latchkey.redis.RedisUnavailableException.Reason;
 import io.lettuce.core.RedisCommandExecutionException;
 import io.lettuce.core.RedisCommandTimeoutException;
@@ -76,6 +77,9 @@ final class SharedConnection implements AutoCloseable {
      */
     <T extends @Nullable Object> T send(String key, Function<Connector.Connection, T> command) {
         try {
+            if (Deadline.isOver()) {
+                throw failure(key, Reason.TIMEOUT, new RedisCommandTimeoutException("the request has taken too long"));
+            }
             long deadline = 0;
             for (int tries = 1; ; tries++) {
                 try {

@@ -15,7 +15,8 @@ import java.util.Map;
  * A private authority that has issued a certificate for {@code localhost} to Redis, and another certificate to the
  * service. They are PEM files, as most authorities send them.
  *
- * @param folder contains {@code ca.crt}, {@code redis.crt}, {@code redis.key}, {@code client.crt} and {@code client.key}
+ * @param folder contains {@code ca.crt}, {@code redis.crt}, {@code redis.key}, {@code client.crt} and {@code client.key},
+ *     and {@code expired.crt} and {@code expired.key} like those of Redis
  */
 public record Certificates(Path folder) {
     private static final char[] PASSWORD = "changeit".toCharArray();
@@ -24,9 +25,23 @@ public record Certificates(Path folder) {
         Path file = folder.resolve("authority.p12");
         keytool(file, "-alias", "ca", "-dname", "CN=authority", "-ext", "bc:c");
         keytool(file, "-alias", "redis", "-dname", "CN=redis", "-ext", "san=dns:localhost", "-signer", "ca");
+        keytool(
+                file,
+                "-alias",
+                "expired",
+                "-dname",
+                "CN=redis",
+                "-ext",
+                "san=dns:localhost",
+                "-signer",
+                "ca",
+                "-startdate",
+                "-2d",
+                "-validity",
+                "1");
         keytool(file, "-alias", "client", "-dname", "CN=latchkey", "-signer", "ca");
         var keys = KeyStore.getInstance(file.toFile(), PASSWORD);
-        for (String name : List.of("ca", "redis", "client")) {
+        for (String name : List.of("ca", "redis", "expired", "client")) {
             pem(
                     folder.resolve(name + ".crt"),
                     "CERTIFICATE",

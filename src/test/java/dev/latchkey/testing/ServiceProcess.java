@@ -87,7 +87,14 @@ public final class ServiceProcess extends TestClient {
     /** Does the same as {@link #start}, in a process that may open at most {@code openFiles} files. */
     public static ServiceProcess startWithOpenFiles(int openFiles, String redisUrl, String... settings)
             throws Exception {
-        List<String> prefix = List.of("bash", "-c", "ulimit -n " + openFiles + " && exec \"$0\" \"$@\"");
+        return startAfter(List.of("bash"), "ulimit -n " + openFiles, redisUrl, settings);
+    }
+
+    /** Does the same as {@link #start}, after a shell has run a command. */
+    public static ServiceProcess startAfter(List<String> shell, String command, String redisUrl, String... settings)
+            throws Exception {
+        List<String> prefix = new ArrayList<>(shell);
+        prefix.addAll(List.of("-c", command + " && exec \"$0\" \"$@\""));
         var service = launchOn(EmbeddedRedis.freePort(), Path.of(""), prefix, redisUrl, settings);
         service.awaitReady(200);
         return service;
