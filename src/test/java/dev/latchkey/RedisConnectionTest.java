@@ -159,16 +159,16 @@ class RedisConnectionTest {
 
     @Test
     void all_addresses_of_a_host_name_are_tried_and_a_new_one_is_found(@TempDir Path folder) throws Exception {
-        Path hosts = Files.writeString(folder.resolve("hosts"), "127.0.0.9 redis\n127.0.0.1 redis\n");
+        Path hosts = Files.writeString(folder.resolve("hosts"), "127.0.0.9 my_redis\n127.0.0.1 my_redis\n");
         int port = EmbeddedRedis.freePort();
         try (var first = EmbeddedRedis.startOn(port);
                 var app = ServiceProcess.start(
-                        "redis://redis:" + port,
+                        "redis://my_redis:" + port,
                         "REDIS_TIMEOUT_MS",
                         "1000",
                         "JAVA_TOOL_OPTIONS",
                         "-Djdk.net.hosts.file=" + hosts)) {
-            Files.writeString(hosts, "127.0.0.2 redis\n");
+            Files.writeString(hosts, "127.0.0.2 my_redis\n");
             first.kill();
             app.awaitReady(503);
             try (var _ = EmbeddedRedis.startOn(port, Map.of("bind", "127.0.0.2"))) {

@@ -85,50 +85,71 @@ final class RedisUrl {
         require(!(sentinel && cluster), "must be one URL, without REDIS_CLUSTER, if it names sentinels");
         require(sentinel == (parts.group("master") != null), "must have #master after sentinels, and only there");
         var builder = RedisURI.builder();
-        String[] nodes = parts.group("nodes").split(",", -1);
-        require(sentinel || nodes.length == 1, "must repeat redis:// or rediss:// before each node of a cluster");
-        for (String text : nodes) {
-            Matcher node = NODE.matcher(text);
-            require(node.matches(), FORMAT);
-            String host = node.group("host").replaceAll("[\\[\\]]", "");
-            if (sentinel) {
-                int port = number(node.group("port"), RedisURI.DEFAULT_SENTINEL_PORT, 1, 65_535, "ports");
-                builder.withSentinel(host, port, sentinelPassword.isEmpty() ? null : sentinelPassword);
-            } else {
-                int port = number(node.group("port"), RedisURI.DEFAULT_REDIS_PORT, 1, 65_535, "a port");
-                builder.withHost(host).withPort(port);
-            }
-        }
         if (sentinel) {
+            addSentinels(builder, parts.group("nodes"), sentinelPassword);
             builder.withSentinelMasterId(parts.group("master"));
+        } else {
+            require(
+                    !parts.group("nodes").contains(","),
+                    "must repeat redis:// or rediss:// before each node of a cluster");
+            Matcher node = node(parts.group("nodes"));
+            builder.withHost(host(node))
+                    .withPort(number(node.group("port"), RedisURI.DEFAULT_REDIS_PORT, 1, 65_535, "a port"));
         }
-        if (parts.group("password") != null) {
-            String user = parts.group("user") == null ? "" : decode(parts.group("user"));
-            String password = decode(parts.group("password"));
-            var _ = user.isEmpty()
-                    ? builder.withPassword(password.toCharArray())
-                    : builder.withAuthentication(user, password);
-        }
+        addCredentials(builder, parts.group("user"), parts.group("password"));
         boolean tls = !parts.group("tls").isEmpty();
-        String database = parts.group("database");
-        for (String parameter : parts.group("parameters") == null
-                ? new String[0]
-                : parts.group("parameters").split("&")) {
+        int database = addParameters(builder, parts.group("parameters"), parts.group("database"), tls);
+        require(!cluster || database == 0, "must not have a database, because a cluster has only database 0");
+        return builder.withDatabase(database)
+                .withSsl(tls)
+                // Otherwise Lettuce sends CLIENT SETINFO, whose late reply makes it open more and more connections.
+                .withLibraryName("")
+                .withLibraryVersion("");
+    }
+
+    private static void addSentinels(RedisURI.Builder builder, String nodes, String password) {
+        for (String text : nodes.split(",", -1)) {
+            Matcher node = node(text);
+            int port = number(node.group("port"), RedisURI.DEFAULT_SENTINEL_PORT, 1, 65_535, "ports");
+            builder.withSentinel(host(node), port, password.isEmpty() ? null : password);
+        }
+    }
+
+    private static Matcher node(String text) {
+        Matcher node = NODE.matcher(text);
+        require(node.matches(), FORMAT);
+        return node;
+    }
+
+    private static String host(Matcher node) {
+        return node.group("host").replaceAll("[\\[\\]]", "");
+    }
+
+    private static void addCredentials(RedisURI.Builder builder, @Nullable String user, @Nullable String password) {
+        if (password == null) {
+            return;
+        }
+        if (user == null || user.isEmpty()) {
+            builder.withPassword(decode(password).toCharArray());
+        } else {
+            builder.withAuthentication(decode(user), decode(password));
+        }
+    }
+
+    /** Returns the database, which is a parameter or the URL's path. */
+    private static int addParameters(
+            RedisURI.Builder builder, @Nullable String parameters, @Nullable String path, boolean tls) {
+        String database = path;
+        for (String parameter : parameters == null ? new String[0] : parameters.split("&")) {
             Matcher mode = VERIFY_PEER.matcher(parameter);
-            if (mode.matches() && tls) {
+            if (tls && mode.matches()) {
                 builder.withVerifyPeer(SslVerifyMode.valueOf(mode.group(1).toUpperCase(Locale.ROOT)));
             } else {
                 require(parameter.startsWith("database=") && database == null, PARAMETERS);
                 database = parameter.substring("database=".length());
             }
         }
-        int number = number(database, 0, 0, 9999, "a database");
-        require(!cluster || number == 0, "must not have a database, because a cluster has only database 0");
-        return builder.withDatabase(number)
-                .withSsl(tls)
-                // Otherwise Lettuce sends CLIENT SETINFO, whose late reply makes it open more and more connections.
-                .withLibraryName("")
-                .withLibraryVersion("");
+        return number(database, 0, 0, 9999, "a database");
     }
 
     private static int number(@Nullable String text, int defaultValue, int min, int max, String what) {
