@@ -1,6 +1,7 @@
 package dev.latchkey;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -18,6 +19,7 @@ import dev.latchkey.testing.TestApp;
 import dev.latchkey.testing.TestRedis;
 import dev.latchkey.testing.Topology;
 import io.lettuce.core.KillArgs;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
@@ -82,13 +84,14 @@ class RedisConnectionTest {
     @Test
     void a_redis_that_only_answers_the_handshake_causes_few_connections() throws Exception {
         var accepted = new AtomicInteger();
+        var received = new ByteArrayOutputStream();
         try (var server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
                 var app = TestApp.startOn("redis://127.0.0.1:" + server.getLocalPort(), "REDIS_TIMEOUT_MS", "200")) {
             Thread.startVirtualThread(new FutureTask<>(() -> {
                 while (true) {
                     Socket client = server.accept();
                     accepted.incrementAndGet();
-                    Thread.startVirtualThread(() -> greet(client));
+                    Thread.startVirtualThread(() -> greet(client, received));
                 }
             }));
             Instant end = Instant.now().plusSeconds(10);
@@ -96,15 +99,17 @@ class RedisConnectionTest {
                 assertEquals(503, app.login("alice", TestApp.PASSWORD).status());
             }
             assertTrue(accepted.get() <= 4, accepted + " connections in 10 s");
+            // If the handshake had such a last step, a late reply would multiply the connections.
+            assertFalse(received.toString(StandardCharsets.UTF_8).contains("SETINFO"));
         }
     }
 
-    private static void greet(Socket client) {
+    private static void greet(Socket client, OutputStream received) {
         try (client) {
             byte[] hello = new byte[1024];
             if (client.getInputStream().read(hello) > 0) {
                 client.getOutputStream().write(HELLO_REPLY.getBytes(StandardCharsets.US_ASCII));
-                client.getInputStream().transferTo(OutputStream.nullOutputStream());
+                client.getInputStream().transferTo(received);
             }
         } catch (IOException _) {
             // The service has closed the connection.
