@@ -2,7 +2,6 @@ package dev.latchkey;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
-import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.latchkey.testing.TestApp;
@@ -14,7 +13,6 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeAll;
@@ -208,29 +206,6 @@ class HttpRulesTest {
                 "Content-Type",
                 "application/json");
         assertProblem(415, response);
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {";", " ", ";a=b", ";a=\"b\"", ";a=\"\\\"\"", "\"", "\\a", "a", "; "})
-    void a_long_content_type_is_parsed_in_linear_time(String part) {
-        for (String end : List.of("", "\"", ";", "(")) {
-            String type = "application/json;a=\"" + part.repeat(30_000 / part.length()) + end;
-            String other = "application/json" + part.repeat(30_000 / part.length()) + end;
-            assertTimeoutPreemptively(Duration.ofSeconds(20), () -> {
-                for (String header : List.of(type, other)) {
-                    int status = app.send(
-                                    "POST",
-                                    "/api/todos",
-                                    "{\"name\":\"n\"}",
-                                    "Content-Type",
-                                    header,
-                                    "Authorization",
-                                    "Bearer " + token)
-                            .status();
-                    assertTrue(status == 201 || status == 415, header.substring(0, 30) + ": " + status);
-                }
-            });
-        }
     }
 
     @Test

@@ -84,7 +84,7 @@ public final class Request {
         return RequestFields.readJson(RequestBody.of(exchange).limitedTo(settings.maxBodyBytes()));
     }
 
-    private static boolean isJson(String type) {
+    static boolean isJson(String type) {
         return type.regionMatches(true, 0, JSON, 0, JSON.length())
                 && PARAMETER
                         .matcher(type.substring(JSON.length()))
