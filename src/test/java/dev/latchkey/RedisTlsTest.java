@@ -228,6 +228,8 @@ class RedisTlsTest {
             try (var service = launchOnCluster("rediss://localhost:" + port)) {
                 assertWorks(service);
                 move("users:moved", node, other);
+                String redirect = new RawClient(node.port()).exchange("GET users:moved\n");
+                assertTrue(redirect.matches("-MOVED \\d+ localhost:\\d+\r\n"), redirect);
                 assertEquals(201, service.register("moved").status());
             }
         }
