@@ -40,8 +40,6 @@ import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** Connections to Redis that are far away, idle, useless or lead to the wrong server. */
 class RedisConnectionTest {
@@ -94,11 +92,11 @@ class RedisConnectionTest {
                     Thread.startVirtualThread(() -> greet(client, received));
                 }
             }));
-            Instant end = Instant.now().plusSeconds(10);
+            Instant end = Instant.now().plusSeconds(6);
             while (Instant.now().isBefore(end)) {
                 assertEquals(503, app.login("alice", TestApp.PASSWORD).status());
             }
-            assertTrue(accepted.get() <= 4, accepted + " connections in 10 s");
+            assertTrue(accepted.get() <= 3, accepted + " connections in 6 s");
             // If the handshake had such a last step, a late reply would multiply the connections.
             assertFalse(received.toString(StandardCharsets.UTF_8).contains("SETINFO"));
         }
@@ -117,10 +115,9 @@ class RedisConnectionTest {
     }
 
     /** Each command takes 600 ms of a timeout of 1,000 ms. Several of them in a row take longer. */
-    @ParameterizedTest
-    @ValueSource(strings = {"one", "tls"})
-    void a_redis_far_away_can_be_used(String topology) throws Exception {
-        String url = Topology.of(topology).url();
+    @Test
+    void a_redis_far_away_can_be_used() throws Exception {
+        String url = Topology.of("tls").url();
         try (var far = new StallingProxy(Integer.parseInt(url.replaceAll(".*:(\\d+).*", "$1")))) {
             far.delay(300);
             String farUrl = far.url().replace("redis:", url.substring(0, url.indexOf(':') + 1));
