@@ -140,20 +140,22 @@ class RedisConnectionTest {
                 long closed = app.redis().clientKill(KillArgs.Builder.skipme());
                 assertEquals(1, closed, clients);
                 // A command that is sent before the service has noticed the loss fails, because it is not sent twice.
-                Load.await(() ->
-                        clients.lines().filter(RedisConnectionTest::isOpen).count() == 1);
+                Load.await(() -> clients.lines()
+                                .filter(client -> isOpen(client, redis.port()))
+                                .count()
+                        == 1);
                 assertEquals(204, app.get("/api/auth/verify", token).status());
             }
         }
     }
 
     /** Returns whether the client's side of a connection in a client list of Redis is open, according to the kernel. */
-    private static boolean isOpen(String client) {
-        // Java uses sockets for both versions of IP.
-        String address =
-                "[0F]*0100007F:%04X".formatted(Integer.parseInt(client.replaceAll(".* addr=\\S*:(\\d+) .*", "$1")));
+    private static boolean isOpen(String client, int redisPort) {
+        int port = Integer.parseInt(client.replaceAll(".* addr=\\S*:(\\d+) .*", "$1"));
+        // Java uses sockets for both versions of IP. A connection to another server may have the same local port.
+        String addresses = "[0F]*0100007F:%04X [0F]*0100007F:%04X".formatted(port, redisPort);
         try (var sockets = Files.lines(Path.of("/proc/net/tcp6"))) {
-            return sockets.anyMatch(socket -> socket.matches(" *\\d+: " + address + " \\S+ (01|08) .*"));
+            return sockets.anyMatch(socket -> socket.matches(" *\\d+: " + addresses + " (01|08) .*"));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
