@@ -36,8 +36,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 @ParameterizedClass(name = "TOKEN_STORAGE={0}")
 @ValueSource(strings = {"plain", "hashed"})
 class RaceTest {
-    private static final int ORDERS = Integer.getInteger("race.orders", 70);
-    private static final int ROUNDS = Integer.getInteger("race.rounds", 35);
+    private static final int ORDERS = Integer.getInteger("race.orders", 50);
+    private static final int ROUNDS = Integer.getInteger("race.rounds", 25);
     private static final long TTL_MILLIS = 600_000;
     private static final int MAX_SESSIONS = 3;
     private static final String NEW_PASSWORD = "a new and better one";
