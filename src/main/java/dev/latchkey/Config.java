@@ -10,7 +10,6 @@ import dev.latchkey.logging.Logs;
 import dev.latchkey.redis.RedisSettings;
 import dev.latchkey.tokens.TokenFormat;
 import java.io.IOException;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.time.Duration;
@@ -102,12 +101,20 @@ public record Config(
             String host = text("HOST", "0.0.0.0");
             int port = number("PORT", 8080, 0, 65_535);
             var address = new InetSocketAddress(host, port);
-            // Any free port will do to find out whether this machine has the address.
-            try (var _ = new ServerSocket(0, 1, InetAddress.getByName(host))) {
-                return address;
-            } catch (IOException _) {
+            if (!isOfThisMachine(address)) {
                 errors.add("HOST must be an address or host name of this machine, such as 0.0.0.0, not '" + host + "'");
-                return address;
+            }
+            return address;
+        }
+
+        private static boolean isOfThisMachine(InetSocketAddress address) {
+            if (address.isUnresolved()) {
+                return false;
+            }
+            try (var _ = new ServerSocket(0, 1, address.getAddress())) { // any free port will do
+                return true;
+            } catch (IOException _) {
+                return false;
             }
         }
 

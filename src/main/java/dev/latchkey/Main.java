@@ -5,6 +5,7 @@ import static java.lang.System.Logger.Level.INFO;
 
 import dev.latchkey.logging.Logs;
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.BindException;
 import java.net.HttpURLConnection;
 import java.net.InetAddress;
@@ -25,6 +26,7 @@ public final class Main {
     private static final int FAILED = 1;
     private static final int BAD_CONFIGURATION = 2; // or bad arguments
     private static final int HEALTH_TIMEOUT_MILLIS = 4000; // less than the 5 s that the image gives its health check
+    private static final int MAX_REASON_BYTES = 1000;
     private static final String USAGE = """
             usage: latchkey            runs the service, configured by environment variables
                    latchkey --health   asks the service on this machine whether it is ready
@@ -62,6 +64,14 @@ public final class Main {
         try {
             Config config = Config.from(environment);
             logs.configure(config.logFormat(), config.logLevel());
+            return start(config, logs);
+        } catch (Config.Invalid e) {
+            return fail(BAD_CONFIGURATION, e.getMessage());
+        }
+    }
+
+    private static App start(Config config, Logs logs) {
+        try {
             var app = App.start(config);
             // Not a constant, because a logger that is created before Logs would use the JDK's own configuration.
             var log = System.getLogger("latchkey.main");
@@ -78,11 +88,9 @@ public final class Main {
             log.log(INFO, "listening", "port", app.port(), "version", version());
             logs.flush();
             return app;
-        } catch (Config.Invalid e) {
-            return fail(BAD_CONFIGURATION, e.getMessage());
         } catch (BindException e) {
-            String port = environment.getOrDefault("PORT", "8080").strip();
-            return fail(FAILED, "cannot listen on port " + port + ": " + e.getMessage() + ". Set PORT or HOST.");
+            String cause = "cannot listen on port " + config.address().getPort() + ": " + e.getMessage();
+            return fail(FAILED, cause + ". Set PORT or HOST.");
         } catch (IOException e) {
             return fail(FAILED, String.valueOf(e));
         }
@@ -112,11 +120,13 @@ public final class Main {
             var connection = (HttpURLConnection) uri.toURL().openConnection(Proxy.NO_PROXY);
             connection.setConnectTimeout(HEALTH_TIMEOUT_MILLIS);
             connection.setReadTimeout(HEALTH_TIMEOUT_MILLIS);
-            if (connection.getResponseCode() == HttpURLConnection.HTTP_OK) {
+            int status = connection.getResponseCode();
+            if (status == HttpURLConnection.HTTP_OK) {
                 return 0;
             }
-            print(url + " is " + connection.getResponseCode() + ": "
-                    + new String(connection.getErrorStream().readAllBytes(), StandardCharsets.UTF_8));
+            InputStream body = connection.getErrorStream(); // null if there is none
+            String reason = body == null ? "" : new String(body.readNBytes(MAX_REASON_BYTES), StandardCharsets.UTF_8);
+            print(url + " is " + status + ": " + reason);
             return FAILED;
         } catch (Config.Invalid e) {
             print(e.getMessage());

@@ -14,6 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -72,6 +73,25 @@ class MainTest {
             assertEquals(
                     "latchkey: http://127.0.0.1:" + port + "/health/ready does not respond: Read timed out",
                     output.strip());
+        }
+    }
+
+    /** Another program may have the port. */
+    @ParameterizedTest
+    @CsvSource({"HTTP/1.1 204 No Content, is 204:", "garbage, is -1:"})
+    void a_health_check_of_another_program_fails_with_one_line(String response, String reason) throws Exception {
+        try (var other = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            Thread.startVirtualThread(new FutureTask<>(() -> {
+                while (true) {
+                    try (var client = other.accept()) {
+                        client.getInputStream().read(new byte[1024]);
+                        client.getOutputStream().write((response + "\r\n\r\n").getBytes(StandardCharsets.US_ASCII));
+                    }
+                }
+            }));
+            String port = Integer.toString(other.getLocalPort());
+            String output = output(ServiceProcess.java(List.of("--health"), "PORT", port), 1);
+            assertEquals("latchkey: http://127.0.0.1:" + port + "/health/ready " + reason, output.strip());
         }
     }
 

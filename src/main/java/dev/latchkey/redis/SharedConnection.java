@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The connection to Redis that all threads share (one per node of a cluster), because Redis replies in order. A
- * second connection would cost a token check 13 % more CPU, because more threads are woken. While there is no
- * connection, commands fail immediately.
+ * second connection would cost a token check 13 % more CPU, because more threads are woken. If there has
+ * been no connection for longer than the command timeout, commands fail immediately.
  */
 final class SharedConnection implements AutoCloseable {
     private static final int RETRY_MILLIS = 10;
