@@ -150,7 +150,7 @@ class DocumentedCommandsTest {
                 List.of(
                         "HTTP/1.1 201 Created[]", // register
                         "HTTP/1.1 200 OK[]", // log in
-                        "HTTP/1.1 204 No Content[X-auth-user: alice]", // verify
+                        "HTTP/1.1 200 OK[X-auth-user: alice]", // verify
                         "HTTP/1.1 204 No Content[]", // log out
                         "HTTP/1.1 401 Unauthorized[]"), // verify again
                 responses);

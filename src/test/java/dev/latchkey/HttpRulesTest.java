@@ -94,7 +94,15 @@ class HttpRulesTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"/api/auth/me", "/api/todos", "/health/live", "/health/ready", "/api/auth/verify", "/nothing"})
+            strings = {
+                "/api/auth/me",
+                "/api/todos",
+                "/health/live",
+                "/health/ready",
+                "/api/auth/verify",
+                "/api/auth/verify/page",
+                "/nothing"
+            })
     void head_gets_the_same_response_as_get_without_the_body(String path) {
         var get = app.get(path, token);
         var head = app.send("HEAD", path, token, "");

@@ -45,8 +45,10 @@ class LifecycleTest extends StorageMatrix {
         assertEquals(registered.json(), me.json());
 
         var verified = app.get("/api/auth/verify", first);
-        assertEquals(204, verified.status());
+        assertEquals(200, verified.status());
+        assertEquals("", verified.text());
         assertEquals(name, verified.header("X-Auth-User"));
+        assertEquals(name, verified.header("Remote-User"));
 
         var refreshed = app.send("POST", "/api/auth/refresh", first, "");
         assertEquals(200, refreshed.status());

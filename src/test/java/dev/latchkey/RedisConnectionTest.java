@@ -144,7 +144,7 @@ class RedisConnectionTest {
                                 .filter(client -> isOpen(client, redis.port()))
                                 .count()
                         == 1);
-                assertEquals(204, app.get("/api/auth/verify", token).status());
+                assertEquals(200, app.get("/api/auth/verify", token).status());
             }
         }
     }

@@ -19,6 +19,7 @@ import dev.latchkey.tokens.TokenStore.IssuedToken;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -106,9 +107,12 @@ public record AuthHandlers(
         return Response.json(200, new AccountBody(user.username(), user.createdDate()));
     }
 
-    /** For reverse proxies: the status code is the result, and the header tells the upstream the username. */
+    /**
+     * For reverse proxies: the status code is the result, and the headers tell the upstream the username. The status
+     * code is 200, because Envoy and the Kubernetes Gateway API take every other one for a refusal.
+     */
     Response verify(Request request, Caller caller) {
-        return Response.NO_CONTENT.withHeader("X-Auth-User", caller.username());
+        return Response.empty(200, Map.of("X-Auth-User", caller.username(), "Remote-User", caller.username()));
     }
 
     Response listSessions(Request request, Caller caller) {

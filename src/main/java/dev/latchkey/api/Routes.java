@@ -17,6 +17,7 @@ public final class Routes {
                 new Guarded("POST", "/api/auth/logout", auth::logout),
                 new Guarded("GET", "/api/auth/me", auth::me),
                 new Guarded(Route.ANY, "/api/auth/verify", auth::verify),
+                new Guarded(Route.ANY, "/api/auth/verify/{*path}", auth::verify), // Envoy appends the client's path
                 new Guarded("GET", "/api/auth/sessions", auth::listSessions),
                 new Guarded("DELETE", "/api/auth/sessions", auth::endAllSessions),
                 new Guarded("DELETE", "/api/auth/sessions/{id}", auth::endSession),

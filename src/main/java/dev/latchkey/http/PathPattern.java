@@ -4,7 +4,8 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A path such as {@code /api/todos/{id}}, with at most one placeholder, which is the last segment.
+ * A path such as {@code /api/todos/{id}}, with at most one placeholder, which is the last segment. A placeholder such
+ * as {@code {*rest}} stands for the whole rest of the path, whatever its characters.
  *
  * <p>It is compared with the raw path, without percent-decoding. The JDK's own contexts match by prefix after
  * decoding, so that {@code /api/auth/meX} or {@code /api%2Fauth} would reach a handler.
@@ -34,6 +35,7 @@ public record PathPattern(String text) {
             return null;
         }
         String value = rawPath.substring(prefix);
-        return PARAMETER.matcher(value).matches() ? value : null;
+        boolean isRest = text.startsWith("{*", prefix);
+        return isRest || PARAMETER.matcher(value).matches() ? value : null;
     }
 }

@@ -15,7 +15,7 @@ public final class Response {
     private static final MemoryBudget LARGE_BODIES =
             new MemoryBudget(Runtime.getRuntime().maxMemory() / 4);
 
-    public static final Response NO_CONTENT = new Response(204, Map.of(), EMPTY);
+    public static final Response NO_CONTENT = empty(204, Map.of());
 
     private final int status;
     private final Map<String, String> headers;
@@ -31,9 +31,14 @@ public final class Response {
         return new Response(status, Map.of("Content-Type", "application/json"), Json.bytes(body));
     }
 
+    /** Returns a response without a body. */
+    public static Response empty(int status, Map<String, String> headers) {
+        return new Response(status, headers, EMPTY);
+    }
+
     /** Returns a 304 for a GET whose {@code If-None-Match} matches {@code etag} (RFC 9110 §15.4.5). */
     public static Response notModified(String etag) {
-        return new Response(304, Map.of("ETag", etag), EMPTY);
+        return empty(304, Map.of("ETag", etag));
     }
 
     /** Returns this response with a header, which replaces an earlier one of that name. */
@@ -57,8 +62,8 @@ public final class Response {
      * @throws IOException if the connection is lost
      */
     void send(HttpExchange exchange) throws IOException {
-        boolean noBody =
-                status == 204 || status == 304 || exchange.getRequestMethod().equals("HEAD");
+        // The JDK takes a length of 0 for an unknown length.
+        boolean noBody = body.length == 0 || exchange.getRequestMethod().equals("HEAD");
         if (noBody || body.length <= SLICE_BYTES) {
             send(exchange, noBody);
         } else if (LARGE_BODIES.tryAcquire(body.length)) {

@@ -29,6 +29,13 @@ class PathPatternTest {
     }
 
     @ParameterizedTest
+    @ValueSource(strings = {"/", "/a/b", "/..", "//x", "/%2F;a=b"})
+    void a_rest_placeholder_matches_every_path_below(String rest) {
+        assertEquals(rest.substring(1), new PathPattern("/verify/{*path}").match("/verify" + rest));
+        assertNull(new PathPattern("/verify/{*path}").match("/verif" + rest));
+    }
+
+    @ParameterizedTest
     @ValueSource(strings = {"todos", "/a/{id}/b", "/a/b{id}", "/a/{id"})
     void a_malformed_pattern_is_rejected(String pattern) {
         assertThrows(IllegalArgumentException.class, () -> new PathPattern(pattern));

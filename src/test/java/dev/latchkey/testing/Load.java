@@ -174,7 +174,7 @@ public final class Load {
             } else if (choice < 100) {
                 call(200, "GET", "/api/auth/me", bearer, "");
             } else {
-                call(204, "GET", "/api/auth/verify", bearer, "");
+                call(200, "GET", "/api/auth/verify", bearer, "");
             }
         }
 
