@@ -45,8 +45,9 @@ public record App(Config config, Redis redis, PasswordHasher hasher, HealthHandl
         try {
             InstantSource clock = () -> Instant.now().truncatedTo(ChronoUnit.MILLIS); // as dates are stored
             var sessions = new SessionIndex(redis);
+            var lifetimes = new TokenStore.Lifetimes(config.tokenTtl(), config.sessionMaxAge());
             var tokens = new TokenStore(
-                    redis, sessions, config.tokenFormat(), config.tokenTtl(), config.maxSessionsPerUser(), clock);
+                    redis, sessions, config.tokenFormat(), lifetimes, config.maxSessionsPerUser(), clock);
             var limits = new TodoStore.Limits(config.maxTodosPerUser(), config.maxTodoBytesPerUser());
             var todos = new TodoStore(redis, limits);
             var accounts = new AccountService(redis, new UserStore(redis), tokens, hasher, clock, todos::removeAll);
@@ -54,11 +55,12 @@ public record App(Config config, Redis redis, PasswordHasher hasher, HealthHandl
             var policy = new PasswordPolicy(config.passwordMinLength());
             var throttle = new LoginThrottle(redis, config.loginThrottle());
             var health = new HealthHandlers(redis);
-            var authHandlers = new AuthHandlers(accounts, tokens, policy, throttle, lists);
+            var authHandlers = new AuthHandlers(config.registrationOpen(), accounts, tokens, policy, throttle, lists);
             var todoIds = new TodoIds(InstantSource.system());
             var todoHandlers = new TodoHandlers(todos, tokens, lists, todoIds, clock);
             var routes = Routes.of(authHandlers, todoHandlers, health);
-            var settings = new HttpSettings(config.address(), config.maxBodyBytes(), config.trustedProxyHops());
+            var settings = new HttpSettings(
+                    config.address(), config.maxBodyBytes(), config.trustedProxyHops(), config.accessLog());
             Server server = Server.start(settings, routes, new AuthFilter(tokens), App::problem);
             return new App(config, redis, hasher, health, server);
         } catch (IOException | RuntimeException e) {

@@ -12,6 +12,11 @@ import dev.latchkey.tokens.TokenFormat;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,7 +29,9 @@ public record Config(
         InetSocketAddress address,
         RedisSettings redis,
         Duration tokenTtl,
+        Duration sessionMaxAge,
         TokenFormat tokenFormat,
+        boolean registrationOpen,
         int pbkdf2Iterations,
         int passwordMinLength,
         boolean loginThrottle,
@@ -33,10 +40,13 @@ public record Config(
         int maxSessionsPerUser,
         int maxTodosPerUser,
         int maxTodoBytesPerUser,
+        boolean accessLog,
         Logs.Format logFormat,
         System.Logger.Level logLevel,
         Duration shutdownGrace,
         Duration shutdownLameDuck) {
+    private static final int MAX_SECRET_BYTES = 8192;
+
     /** The configuration is not valid. The message has one line per error, and quotes no value that may be a secret. */
     public static final class Invalid extends Exception {
         private static final long serialVersionUID = 1;
@@ -49,11 +59,18 @@ public record Config(
     /** @throws Invalid with all errors */
     public static Config from(Map<String, String> environment) throws Invalid {
         var reader = new Reader(environment, new ArrayList<>());
+        InetSocketAddress address = reader.address();
+        RedisSettings redis = reader.redis();
+        int tokenTtl = reader.number("TOKEN_TTL", 3600, 1, Integer.MAX_VALUE);
+        int thirtyDays = 2_592_000; // NIST SP 800-63B-4 §2.1.3
         var config = new Config(
-                reader.address(),
-                reader.redis(),
-                Duration.ofSeconds(reader.number("TOKEN_TTL", 3600, 1, Integer.MAX_VALUE)),
+                address,
+                redis,
+                Duration.ofSeconds(tokenTtl),
+                Duration.ofSeconds(
+                        reader.number("SESSION_MAX_AGE", Math.max(thirtyDays, tokenTtl), 1, Integer.MAX_VALUE)),
                 reader.choice("TOKEN_STORAGE", List.of(TokenFormat.values())),
+                reader.choice("REGISTRATION", List.of("open", "closed")).equals("open"),
                 reader.number("PBKDF2_ITERATIONS", 600_000, 100_000, 10_000_000),
                 reader.number("PASSWORD_MIN_LENGTH", 8, 8, 128),
                 reader.choice("LOGIN_THROTTLE", List.of(true, false)),
@@ -62,12 +79,16 @@ public record Config(
                 reader.number("MAX_SESSIONS_PER_USER", 50, 1, 1000),
                 reader.number("MAX_TODOS_PER_USER", 1000, 1, 100_000),
                 reader.number("MAX_TODO_BYTES_PER_USER", 262_144, 4_096, 104_857_600),
+                reader.choice("ACCESS_LOG", List.of(true, false)),
                 reader.choice("LOG_FORMAT", List.of(Logs.Format.values())),
-                reader.choice("LOG_LEVEL", List.of(INFO, TRACE, DEBUG, WARNING, ERROR)),
+                reader.logLevel(),
                 Duration.ofSeconds(reader.number("SHUTDOWN_GRACE_SECONDS", 20, 1, 3600)),
                 Duration.ofSeconds(reader.number("SHUTDOWN_LAME_DUCK_SECONDS", 0, 0, 3600)));
         if (config.shutdownLameDuck.compareTo(config.shutdownGrace) >= 0) {
             reader.errors.add("SHUTDOWN_LAME_DUCK_SECONDS must be less than SHUTDOWN_GRACE_SECONDS, which includes it");
+        }
+        if (config.sessionMaxAge.compareTo(config.tokenTtl) < 0) {
+            reader.errors.add("SESSION_MAX_AGE must not be less than TOKEN_TTL");
         }
         reader.throwIfInvalid();
         return config;
@@ -95,6 +116,42 @@ public record Config(
         String text(String name, String defaultValue) {
             String value = environment.getOrDefault(name, "").strip();
             return value.isEmpty() ? defaultValue : value;
+        }
+
+        /**
+         * Returns the value of the variable, or the content of the file that {@code name_FILE} names. An error does
+         * not quote the file's name, because an operator may have put the secret there.
+         */
+        String secret(String name, String defaultValue) {
+            String file = text(name + "_FILE", "");
+            String value = text(name, "");
+            if (file.isEmpty()) {
+                return value.isEmpty() ? defaultValue : value;
+            }
+            if (!value.isEmpty()) {
+                errors.add(name + " and " + name + "_FILE must not both be set");
+                return defaultValue;
+            }
+            String expected = name + "_FILE must name a file of 1 to " + MAX_SECRET_BYTES + " bytes in UTF-8";
+            try (var in = Files.newInputStream(Path.of(file))) {
+                byte[] bytes = in.readNBytes(MAX_SECRET_BYTES + 1);
+                var decoder = StandardCharsets.UTF_8.newDecoder();
+                String secret =
+                        decoder.decode(ByteBuffer.wrap(bytes)).toString().strip();
+                if (!secret.isEmpty() && bytes.length <= MAX_SECRET_BYTES) {
+                    return secret;
+                }
+                errors.add(expected);
+            } catch (IOException | InvalidPathException e) {
+                errors.add(expected + " (" + e.getClass().getSimpleName() + ")");
+            }
+            return defaultValue;
+        }
+
+        System.Logger.Level logLevel() {
+            return text("LOG_LEVEL", "").equalsIgnoreCase("warn")
+                    ? WARNING
+                    : choice("LOG_LEVEL", List.of(INFO, TRACE, DEBUG, WARNING, ERROR));
         }
 
         InetSocketAddress address() {
@@ -148,9 +205,9 @@ public record Config(
         }
 
         RedisSettings redis() {
-            String url = text("REDIS_URL", "redis://localhost:6379");
+            String url = secret("REDIS_URL", "redis://localhost:6379");
             boolean cluster = choice("REDIS_CLUSTER", List.of(false, true));
-            String sentinelPassword = text("REDIS_SENTINEL_PASSWORD", "");
+            String sentinelPassword = secret("REDIS_SENTINEL_PASSWORD", "");
             // A request gets its 503 before the server's timeout for responses closes its connection.
             var timeout = Duration.ofMillis(number("REDIS_TIMEOUT_MS", 1000, 10, 10_000));
             try {

@@ -2,6 +2,7 @@ package dev.latchkey;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.latchkey.testing.StorageMatrix;
@@ -32,6 +33,20 @@ class AccountTest extends StorageMatrix {
     }
 
     @Test
+    void closed_registration_refuses_every_name_and_leaves_existing_accounts_usable() throws Exception {
+        String name = TestApp.newName();
+        app.register(name);
+        try (var closed = TestApp.start("REGISTRATION", "closed")) {
+            String newName = TestApp.newName();
+            for (String username : List.of(newName, name, "")) {
+                assertEquals(403, closed.register(username).status());
+            }
+            assertNull(closed.redis().get("users:" + newName));
+            assertEquals(200, closed.login(name, TestApp.PASSWORD).status());
+        }
+    }
+
+    @Test
     void a_password_change_returns_a_new_token_and_revokes_all_others() {
         String name = TestApp.newName();
         String first = app.newToken(name);
@@ -40,7 +55,7 @@ class AccountTest extends StorageMatrix {
         String created = app.get("/api/auth/me", first).field("createdDate");
         var changed = changePassword(foreign, TestApp.PASSWORD, NEW_PASSWORD);
         assertEquals(200, changed.status());
-        assertEquals(List.of("token"), List.copyOf(changed.json().propertyNames()));
+        assertEquals(List.of("token", "expiresDate"), List.copyOf(changed.json().propertyNames()));
         String token = changed.field("token");
         for (String old : List.of(first, second, foreign)) {
             assertEquals(401, app.get("/api/auth/verify", old).status());

@@ -9,11 +9,14 @@ import dev.latchkey.logging.Logs;
 import dev.latchkey.redis.RedisSettings;
 import dev.latchkey.tokens.TokenFormat;
 import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -25,7 +28,9 @@ class ConfigTest {
                 new InetSocketAddress("0.0.0.0", 8080),
                 new RedisSettings("redis://localhost:6379", false, "", Duration.ofSeconds(1)),
                 Duration.ofHours(1),
+                Duration.ofDays(30),
                 TokenFormat.PLAIN,
+                true,
                 600_000,
                 8,
                 true,
@@ -34,6 +39,7 @@ class ConfigTest {
                 50,
                 1000,
                 262_144,
+                true,
                 Logs.Format.TEXT,
                 System.Logger.Level.INFO,
                 Duration.ofSeconds(20),
@@ -44,35 +50,26 @@ class ConfigTest {
 
     @Test
     void all_errors_are_reported_together() {
-        var e = assertThrows(
-                Config.Invalid.class,
-                () -> Config.from(Map.of(
-                        "PORT",
-                        "70000",
-                        "TOKEN_TTL",
-                        "0",
-                        "PBKDF2_ITERATIONS",
-                        "99999",
-                        "REDIS_URL",
-                        "http://x",
-                        "MAX_BODY_BYTES",
-                        "1k",
-                        "TOKEN_STORAGE",
-                        "both",
-                        "LOG_LEVEL",
-                        "loud",
-                        "LOGIN_THROTTLE",
-                        "no",
-                        "SHUTDOWN_GRACE_SECONDS",
-                        "5",
-                        "SHUTDOWN_LAME_DUCK_SECONDS",
-                        "5")));
-        List<String> lines = String.valueOf(e.getMessage()).lines().toList();
-        assertEquals(9, lines.size(), lines::toString);
+        List<String> lines = error(
+                        "PORT", "70000",
+                        "TOKEN_TTL", "0",
+                        "PBKDF2_ITERATIONS", "99999",
+                        "REDIS_URL", "http://x",
+                        "MAX_BODY_BYTES", "1k",
+                        "TOKEN_STORAGE", "both",
+                        "LOG_LEVEL", "loud",
+                        "LOGIN_THROTTLE", "no",
+                        "SHUTDOWN_GRACE_SECONDS", "5",
+                        "SHUTDOWN_LAME_DUCK_SECONDS", "5",
+                        "REGISTRATION", "invite")
+                .lines()
+                .toList();
+        assertEquals(10, lines.size(), lines::toString);
         assertTrue(lines.contains("PORT must be a whole number from 0 to 65535, not '70000'"));
         assertTrue(lines.contains(
                 "SHUTDOWN_LAME_DUCK_SECONDS must be less than SHUTDOWN_GRACE_SECONDS, which includes it"));
         assertTrue(lines.contains("TOKEN_STORAGE must be one of plain, hashed, not 'both'"));
+        assertTrue(lines.contains("REGISTRATION must be one of open, closed, not 'invite'"));
         assertTrue(lines.contains("LOGIN_THROTTLE must be one of true, false, not 'no'"));
         assertTrue(lines.contains("LOG_LEVEL must be one of info, trace, debug, warning, error, not 'loud'"));
         assertTrue(lines.contains("MAX_BODY_BYTES must be a whole number from 1024 to 1048576, not '1k'"));
@@ -177,6 +174,51 @@ class ConfigTest {
             })
     void a_valid_redis_url_is_accepted(String url) throws Exception {
         assertEquals(url, Config.from(Map.of("REDIS_URL", url)).redis().url());
+    }
+
+    @Test
+    void a_session_lives_at_least_as_long_as_a_token() throws Exception {
+        assertEquals("SESSION_MAX_AGE must not be less than TOKEN_TTL", error("SESSION_MAX_AGE", "3599"));
+        var config = Config.from(Map.of("TOKEN_TTL", "9999999"));
+        assertEquals(config.tokenTtl(), config.sessionMaxAge(), "A longer TOKEN_TTL must raise the default.");
+    }
+
+    @Test
+    void warn_is_another_name_for_warning() throws Exception {
+        assertEquals(
+                System.Logger.Level.WARNING,
+                Config.from(Map.of("LOG_LEVEL", "Warn")).logLevel());
+    }
+
+    @Test
+    void a_secret_can_be_in_a_file(@TempDir Path folder) throws Exception {
+        Path url = Files.writeString(folder.resolve("url"), "\n redis://app:s3cr%C3%A9t@redis/1\r\n");
+        Path password = Files.writeString(folder.resolve("password"), "s3crét");
+        var files = Map.of("REDIS_URL_FILE", url.toString(), "REDIS_SENTINEL_PASSWORD_FILE", password.toString());
+        RedisSettings redis = Config.from(files).redis();
+        assertEquals("redis://app:s3cr%C3%A9t@redis/1", redis.url());
+        assertEquals("s3crét", redis.sentinelPassword());
+    }
+
+    @Test
+    void a_secret_cannot_be_in_a_variable_and_in_a_file() {
+        assertEquals(
+                "REDIS_URL and REDIS_URL_FILE must not both be set",
+                error("REDIS_URL", "redis://localhost", "REDIS_URL_FILE", "/etc/hostname"));
+    }
+
+    /** /dev/zero never ends. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"", "/missing", "/empty", "/large", "/latin1", "/dev/zero", "redis://app:s3cret@redis", "\0"})
+    void an_unusable_secret_file_is_an_error_without_its_name(String file, @TempDir Path folder) throws Exception {
+        Files.createFile(folder.resolve("empty"));
+        Files.writeString(folder.resolve("large"), "x".repeat(8193));
+        Files.write(folder.resolve("latin1"), new byte[] {'s', (byte) 0xe9});
+        boolean inFolder = file.isEmpty() || (file.startsWith("/") && !file.startsWith("/dev"));
+        String error = error("REDIS_URL_FILE", inFolder ? folder + file : file);
+        assertTrue(error.startsWith("REDIS_URL_FILE must name a file of 1 to 8192 bytes in UTF-8"), error);
+        assertFalse(error.contains("s3cret") || error.contains(folder.toString()), error);
     }
 
     @Test

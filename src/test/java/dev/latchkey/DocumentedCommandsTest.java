@@ -125,6 +125,7 @@ class DocumentedCommandsTest {
             case "configuration.md, Configuration" -> configurationErrors(only(blocks));
             case "operations.md, Without Docker" -> jar(only(blocks));
             case "operations.md, Logs" -> logLines(only(blocks));
+            case "operations.md, Import users" -> importedUsers(only(blocks));
             case "operations.md, Troubleshooting" -> tokensOfOtherPrograms(only(blocks));
             default -> fail("No test runs these blocks, and they are not listed in NOT_RUN: " + blocks);
         }
@@ -287,6 +288,18 @@ class DocumentedCommandsTest {
         store("tokens:d6ad7dae-c147-4513-a58b-2a2516cff3b7", "alice");
         store("tokens:00000000-0000-4000-8000-000000000000", "bob");
         assertEquals("tokens:d6ad7dae-c147-4513-a58b-2a2516cff3b7\n1", shell.run(commands));
+    }
+
+    /** The block has hashes that Django 3.2 and Passlib 1.7 have made. */
+    private void importedUsers(String block) throws Exception {
+        provideRedisCli();
+        shell.run(block);
+        try (var app = TestApp.startOn(redis.url())) {
+            for (String name : List.of("alice", "bob+1@example.com")) {
+                assertEquals(200, app.login(name, TestApp.PASSWORD).status(), name);
+                assertEquals(401, app.login(name, TestApp.PASSWORD + "x").status(), name);
+            }
+        }
     }
 
     private void store(String key, String value) {

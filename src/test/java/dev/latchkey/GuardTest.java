@@ -80,12 +80,15 @@ class GuardTest extends StorageMatrix {
                 app.send(method, path, "", "Authorization", "Bearer " + token).status());
     }
 
-    // Turns a UUID into upper case, and a base64url token into another token.
+    // Turns a UUID into upper case, and a token with a prefix into another token with that prefix.
     private static String swapCase(String token) {
-        return token.chars()
-                .map(c -> Character.isLowerCase(c) ? Character.toUpperCase(c) : Character.toLowerCase(c))
-                .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
-                .toString();
+        int prefix = token.startsWith("lk_") ? 3 : 0;
+        return token.substring(0, prefix)
+                + token.chars()
+                        .skip(prefix)
+                        .map(c -> Character.isLowerCase(c) ? Character.toUpperCase(c) : Character.toLowerCase(c))
+                        .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
+                        .toString();
     }
 
     private static void assertUnauthorized(TestClient.Answer response, String challenge) {

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.latchkey.testing.EmbeddedRedis;
 import dev.latchkey.testing.StorageMatrix;
 import dev.latchkey.testing.TestApp;
+import dev.latchkey.testing.TestClient;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -39,6 +40,7 @@ class LifecycleTest extends StorageMatrix {
         assertEquals(200, login.status());
         assertEquals(name, login.field("username"));
         String first = login.field("token");
+        assertExpiresWithItsToken(login);
 
         var me = app.get("/api/auth/me", first);
         assertEquals(200, me.status());
@@ -53,6 +55,7 @@ class LifecycleTest extends StorageMatrix {
         var refreshed = app.send("POST", "/api/auth/refresh", first, "");
         assertEquals(200, refreshed.status());
         String second = refreshed.field("token");
+        assertExpiresWithItsToken(refreshed);
         assertNotEquals(first, second);
         assertEquals(401, app.get("/api/auth/me", first).status());
         assertEquals(200, app.get("/api/auth/me", second).status());
@@ -60,6 +63,12 @@ class LifecycleTest extends StorageMatrix {
         assertEquals(204, app.send("POST", "/api/auth/logout", second, "").status());
         assertEquals(401, app.get("/api/auth/me", second).status());
         assertEquals(List.of(), app.liveKeys(name));
+    }
+
+    private static void assertExpiresWithItsToken(TestClient.Answer response) {
+        Instant expires = Instant.parse(response.field("expiresDate"));
+        Instant inRedis = Instant.now().plusMillis(app.redis().pttl(app.key(response.field("token"))));
+        assertTrue(Duration.between(expires, inRedis).abs().toSeconds() < 5, expires + " and " + inRedis);
     }
 
     @Test
@@ -82,7 +91,7 @@ class LifecycleTest extends StorageMatrix {
         String name = TestApp.newName();
         String token = app.newToken(name);
         boolean plain = storage.equals("plain");
-        assertTrue(token.matches(plain ? UUID_V4 : "[A-Za-z0-9_-]{43}"), token);
+        assertTrue(token.matches(plain ? UUID_V4 : "lk_[A-Za-z0-9_-]{43}"), token);
         assertEquals(name, app.redis().get(app.key(token)));
         assertTtl(token);
         String refreshed = app.send("POST", "/api/auth/refresh", token, "").field("token");

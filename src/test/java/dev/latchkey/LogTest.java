@@ -281,6 +281,31 @@ class LogTest {
     }
 
     @Test
+    void without_an_access_log_the_audit_log_stays() throws Exception {
+        List<String> lines;
+        try (var service = ServiceProcess.start(url, "ACCESS_LOG", "false")) {
+            service.register("alice");
+            lines = service.stop();
+        }
+        assertTrue(lines.stream().anyMatch(line -> line.contains("latchkey.audit registered")), lines::toString);
+        assertTrue(lines.stream().noneMatch(line -> line.contains("latchkey.access")), lines::toString);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0, 1", "1, 0"})
+    void a_header_of_an_unexpected_proxy_is_logged_as_one_warning(String hops, int warnings) throws Exception {
+        List<String> lines;
+        try (var service = ServiceProcess.start(url, "LOG_LEVEL", "warn", "TRUSTED_PROXY_HOPS", hops)) {
+            for (String id : List.of("r1", "r2")) {
+                send(service, id, "POST", "/api/auth/login", "x", TestClient.credentials("alice", WRONG_PASSWORD));
+            }
+            lines = service.stop();
+        }
+        assertEquals(warnings, lines.size(), lines::toString);
+        assertTrue(lines.stream().allMatch(line -> line.contains("set TRUSTED_PROXY_HOPS")), lines::toString);
+    }
+
+    @Test
     void many_failed_logins_of_a_username_are_logged_as_one_warning() throws Exception {
         List<String> lines;
         try (var service = ServiceProcess.start(url, "LOG_LEVEL", "warning", "TRUSTED_PROXY_HOPS", "1")) {

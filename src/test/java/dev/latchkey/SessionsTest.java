@@ -8,9 +8,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.latchkey.testing.RawClient;
 import dev.latchkey.testing.StorageMatrix;
 import dev.latchkey.testing.TestApp;
+import dev.latchkey.testing.TestClient;
 import dev.latchkey.testing.Topology;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -125,6 +127,39 @@ class SessionsTest extends StorageMatrix {
                 "The session id and the token must not contain each other.");
         assertFalse(app.get("/api/auth/sessions", token).text().contains(key.substring("tokens:".length())));
         assertNotEquals(id, currentId(app, login(app, name)));
+    }
+
+    // The session started so many seconds ago, at most 1,000 s after which it ends.
+    private static TestClient.Answer refreshOld(TestApp service, String token, String name, int age) {
+        String index = "sessions:" + name;
+        String field = service.key(token).substring("tokens:".length());
+        String start =
+                Instant.now().minusSeconds(age).truncatedTo(ChronoUnit.MILLIS).toString();
+        String entry = service.redis().hget(index, field);
+        service.redis().hset(index, field, entry.replaceFirst("(\"createdDate\":\")[^\"]*", "$1" + start));
+        return service.send("POST", "/api/auth/refresh", token, "");
+    }
+
+    @Test
+    void a_refreshed_token_lives_at_most_until_the_session_is_too_old() throws Exception {
+        try (var aged = TestApp.start("TOKEN_STORAGE", storage, "TOKEN_TTL", "600", "SESSION_MAX_AGE", "1000")) {
+            String name = TestApp.newName();
+            var refreshed = refreshOld(aged, aged.newToken(name), name, 900);
+            String token = refreshed.field("token");
+            long ttl = aged.redis().ttl(aged.key(token));
+            assertTrue(ttl > 80 && ttl <= 100, "TTL: " + ttl);
+            Instant expires = Instant.parse(refreshed.field("expiresDate"));
+            assertTrue(expires.isBefore(Instant.now().plusSeconds(101)), expires::toString);
+            String again = aged.send("POST", "/api/auth/refresh", token, "").field("token");
+            assertTrue(aged.redis().ttl(aged.key(again)) <= 100, "A second refresh must not extend the session.");
+            for (int age : new int[] {1000, 2_000_000_000}) {
+                assertEquals(401, refreshOld(aged, again, name, age).status());
+            }
+            assertEquals(200, aged.get("/api/auth/verify", again).status(), "Only the refresh must be refused.");
+            assertEquals(1, aged.liveKeys(name).size());
+            String newToken = login(aged, name);
+            assertTrue(aged.redis().ttl(aged.key(newToken)) > 500, "A login must start a new session.");
+        }
     }
 
     @Test

@@ -19,7 +19,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Hashes passwords with PBKDF2-HMAC-SHA256 (RFC 8018 §5.2). A hash is a PHC string {@code
- * $pbkdf2-sha256$i=600000$SALT$KEY}, with salt and key in base64 without padding.
+ * $pbkdf2-sha256$i=600000$SALT$KEY}, with salt and key in base64 without padding. New salts have 16 bytes. Stored salts
+ * may have 8 to 64 bytes, so that hashes of other software can be imported.
  *
  * <p>Hashing runs on its own platform threads. One hash takes about 150 ms of CPU, and virtual threads are not
  * time-sliced: on virtual threads, as many logins as there are cores would stop all token checks.
@@ -37,8 +38,9 @@ public final class PasswordHasher implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger("latchkey.auth");
     private static final int SALT_BYTES = 16;
     private static final int KEY_BITS = 256;
-    private static final Pattern PHC =
-            Pattern.compile("\\$pbkdf2-sha256\\$i=([1-9][0-9]{0,7})\\$([A-Za-z0-9+/]{22})\\$([A-Za-z0-9+/]{43})");
+    // Base64 of 8 to 64 bytes has 11 to 86 characters. No number of bytes has 4n + 1 characters.
+    private static final Pattern PHC = Pattern.compile("\\$pbkdf2-sha256\\$i=([1-9][0-9]{0,7})"
+            + "\\$((?=[^$]{11,86}\\$)(?:[A-Za-z0-9+/]{4})*[A-Za-z0-9+/]{2,4})\\$([A-Za-z0-9+/]{43})");
     private static final Base64.Encoder BASE64 = Base64.getEncoder().withoutPadding();
 
     private final int iterations;

@@ -28,15 +28,25 @@ import org.jspecify.annotations.Nullable;
 /**
  * The routes {@code /api/auth/…}: accounts, tokens and sessions.
  *
+ * @param registrationOpen if false, only an operator can create accounts
  * @param lists limits how many lists are made at the same time
  */
 public record AuthHandlers(
-        AccountService accounts, TokenStore tokens, PasswordPolicy policy, LoginThrottle throttle, Bulkhead lists) {
+        boolean registrationOpen,
+        AccountService accounts,
+        TokenStore tokens,
+        PasswordPolicy policy,
+        LoginThrottle throttle,
+        Bulkhead lists) {
     private record AccountBody(String username, Instant createdDate) {}
 
-    private record LoginBody(String token, String username) {}
+    private record LoginBody(String token, String username, Instant expiresDate) {}
 
-    private record TokenBody(String token) {}
+    private record TokenBody(String token, Instant expiresDate) {
+        TokenBody(IssuedToken issued) {
+            this(issued.token(), issued.session().expiresDate());
+        }
+    }
 
     private record SessionsBody(List<SessionBody> sessions) {}
 
@@ -48,6 +58,9 @@ public record AuthHandlers(
     }
 
     Response register(Request request) throws IOException {
+        if (!registrationOpen) {
+            throw new Problem(403, "Registration is closed. Ask the operator for an account.");
+        }
         RequestFields fields = request.json();
         var username = fields.required("username", Username::new);
         var password = fields.required("password", text -> policy.check(text, fields.rawValue("username")));
@@ -73,7 +86,8 @@ public record AuthHandlers(
             IssuedToken issued = rateLimited(request, name, username.get(), login);
             Audit.log("login succeeded", request, name, issued.session().id());
             Audit.sessionsRevoked(request, name, issued.endedSessionIds());
-            return Response.json(200, new LoginBody(issued.token(), name));
+            return Response.json(
+                    200, new LoginBody(issued.token(), name, issued.session().expiresDate()));
         } catch (WrongPasswordException _) {
             Audit.log("login failed", request, name, "");
             throw AuthFilter.unauthorized("The username or the password is wrong.", "");
@@ -88,7 +102,7 @@ public record AuthHandlers(
             throw AuthFilter.invalidToken();
         }
         Audit.log("refreshed", request, caller.username(), issued.session().id());
-        return Response.json(200, new TokenBody(issued.token()));
+        return Response.json(200, new TokenBody(issued));
     }
 
     Response logout(Request request, Caller caller) {
@@ -153,7 +167,7 @@ public record AuthHandlers(
             IssuedToken issued = rateLimited(request, name, name, change);
             Audit.log("password changed", request, name, issued.session().id());
             Audit.sessionsRevoked(request, name, issued.endedSessionIds());
-            return Response.json(200, new TokenBody(issued.token()));
+            return Response.json(200, new TokenBody(issued));
         } catch (WrongPasswordException _) {
             // The new password was compared with the hash too, so this was a second guess.
             var _ = throttle.acquire(request.client(), name);

@@ -1,9 +1,12 @@
 package dev.latchkey.http;
 
+import static java.lang.System.Logger.Level.WARNING;
+
 import com.sun.net.httpserver.HttpExchange;
 import java.net.InetAddress;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.regex.Pattern;
 
 /** Finds out the address of the client behind trusted proxies. */
@@ -11,6 +14,12 @@ final class ClientAddress {
     private static final Pattern WITH_PORT = Pattern.compile("(\\[.*]|[^:]*):[0-9]{1,5}");
     // InetAddress.ofLiteral would also accept "1" for 0.0.0.1.
     private static final Pattern LITERAL = Pattern.compile("([0-9]{1,3}\\.){3}[0-9]{1,3}|.*:.*");
+
+    private static final System.Logger LOG = System.getLogger("latchkey.http");
+    private static final String UNTRUSTED =
+            "X-Forwarded-For is not used, because TRUSTED_PROXY_HOPS is 0. If a proxy is"
+                    + " in front, all clients share its address and its rate limit: set TRUSTED_PROXY_HOPS";
+    private static final AtomicBoolean WARNED = new AtomicBoolean();
 
     private ClientAddress() {}
 
@@ -23,10 +32,14 @@ final class ClientAddress {
      */
     static InetAddress of(HttpExchange exchange, int trustedProxyHops) {
         InetAddress sender = exchange.getRemoteAddress().getAddress();
+        List<String> lines = exchange.getRequestHeaders().getOrDefault("X-Forwarded-For", List.of());
         if (trustedProxyHops == 0) {
+            if (!lines.isEmpty() && WARNED.compareAndSet(false, true)) {
+                LOG.log(WARNING, UNTRUSTED);
+            }
             return sender;
         }
-        String forwarded = String.join(",", exchange.getRequestHeaders().getOrDefault("X-Forwarded-For", List.of()));
+        String forwarded = String.join(",", lines);
         List<String> hops = Arrays.asList(forwarded.split(",", -1));
         return hops.size() < trustedProxyHops
                 ? sender

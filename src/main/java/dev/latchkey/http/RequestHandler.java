@@ -58,7 +58,9 @@ final class RequestHandler implements HttpHandler {
         IntConsumer finish = status -> {
             if (finished.compareAndSet(false, true)) {
                 notInFlight.release();
-                logAccess(exchange, requestId, status, (System.nanoTime() - start) / 1000);
+                if (settings.accessLog()) {
+                    logAccess(exchange, requestId, status, (System.nanoTime() - start) / 1000);
+                }
             }
         };
         try (var memory = new LargeHead(exchange)) {

@@ -8,17 +8,21 @@ import java.util.regex.Pattern;
 public enum TokenFormat {
     /** A random UUID (RFC 9562 §5.4) with 122 random bits. Redis stores the token itself. */
     PLAIN,
-    /** 256 random bits. Redis stores only the SHA-256 digest, so reading the database reveals no valid token. */
+    /**
+     * {@code lk_} and 256 random bits, so that secret scanners can find it. Redis stores only the SHA-256 digest, so
+     * reading the database reveals no valid token.
+     */
     HASHED;
 
     private static final int UUID_LENGTH = 36;
     private static final int HASHED_TOKEN_BYTES = 32;
-    private static final Pattern HASHED_TOKEN = Pattern.compile("[A-Za-z0-9_-]{43}");
+    private static final String PREFIX = "lk_";
+    private static final Pattern HASHED_TOKEN = Pattern.compile(PREFIX + "[A-Za-z0-9_-]{43}");
 
     /** Returns a new random token. */
     String newToken() {
         return this == HASHED
-                ? Base64Url.random(HASHED_TOKEN_BYTES)
+                ? PREFIX + Base64Url.random(HASHED_TOKEN_BYTES)
                 : UUID.randomUUID().toString();
     }
 

@@ -7,6 +7,7 @@ import dev.latchkey.redis.Redis;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
@@ -22,12 +23,16 @@ import org.jspecify.annotations.Nullable;
  * The keys {@code tokens:{suffix}}, whose value is the username. A token is valid as long as its key exists. Nothing is
  * cached, so that a revoked token is refused from the next request on.
  *
- * @param ttl of each new token, at least one second
  * @param maxSessions per user; one more ends the oldest session
  * @param clock in milliseconds
  */
 public record TokenStore(
-        Redis redis, SessionIndex index, TokenFormat format, Duration ttl, int maxSessions, InstantSource clock) {
+        Redis redis,
+        SessionIndex index,
+        TokenFormat format,
+        Lifetimes lifetimes,
+        int maxSessions,
+        InstantSource clock) {
     private static final System.Logger LOG = System.getLogger("latchkey.auth");
     private static final int MAX_USERNAME_LENGTH = 254; // of an e-mail address (RFC 5321 §4.5.3.1.3)
     private static final int MAX_REVOCATION_ROUNDS = 10; // each round revokes all tokens in the index
@@ -36,6 +41,20 @@ public record TokenStore(
             .reversed();
 
     private static final AtomicBoolean WARNED = new AtomicBoolean();
+
+    /**
+     * How long tokens and sessions live.
+     *
+     * @param token from its issue, at least one second
+     * @param session from the login, however often its token is refreshed; not less than {@code token}
+     */
+    public record Lifetimes(Duration token, Duration session) {
+        /** Returns the lifetime of the next token of a session, in whole seconds. May be zero or negative. */
+        Duration ofNextToken(Duration sessionAge) {
+            Duration left = session.minus(sessionAge).truncatedTo(ChronoUnit.SECONDS);
+            return left.compareTo(token) < 0 ? left : token;
+        }
+    }
 
     /**
      * A new token.
@@ -86,27 +105,32 @@ public record TokenStore(
     /** Starts a session. Its token is valid, but no client knows it yet. */
     public IssuedToken startSession(String username, ClientInfo client) {
         String token = format.newToken();
-        Session session = Session.start(client, clock.instant(), ttl);
-        Map<String, Session> all = write(token, username, session);
+        Session session = Session.start(client, clock.instant(), lifetimes.token());
+        Map<String, Session> all = write(token, username, session, lifetimes.token());
         Set<String> endedIds =
                 redis.callOrUndo(() -> evict(username, all, session.id()), () -> revoke(username, token));
         return new IssuedToken(token, session, endedIds);
     }
 
     /**
-     * Replaces the caller's token by a new one. Returns null if the caller's token is no longer valid: of several
-     * concurrent calls, exactly one succeeds.
+     * Replaces the caller's token by a new one. Returns null if the caller's token is no longer valid, or if the session
+     * is too old: of several concurrent calls, at most one succeeds.
      *
      * <p>The new token is stored first and returned last, so a crash in between leaves the client with its old token.
      * If deleting the old token fails, this method fails too.
      */
     public @Nullable IssuedToken rotate(Caller caller, ClientInfo client) {
+        Instant now = clock.instant();
         Session old = session(caller);
-        Session session =
-                old == null ? Session.start(client, clock.instant(), ttl) : old.renew(client, clock.instant(), ttl);
+        Duration age = old == null ? Duration.ZERO : Duration.between(old.createdDate(), now);
+        Duration ttl = lifetimes.ofNextToken(age);
+        if (!ttl.isPositive()) {
+            return null;
+        }
+        Session session = old == null ? Session.start(client, now, ttl) : old.renew(client, now, ttl);
         String token = format.newToken();
         // Indexed before the old token is deleted: a concurrent revocation always finds an entry of a valid session.
-        write(token, caller.username(), session);
+        write(token, caller.username(), session, ttl);
         Runnable undo = () -> revoke(caller.username(), token);
         if (redis.callOrUndo(() -> revoke(caller.username(), caller.token()), undo)) {
             return new IssuedToken(token, session, Set.of());
@@ -229,7 +253,7 @@ public record TokenStore(
         return endedIds;
     }
 
-    private Map<String, Session> write(String token, String username, Session session) {
+    private Map<String, Session> write(String token, String username, Session session, Duration ttl) {
         String keySuffix = format.keySuffix(token);
         Supplier<Map<String, Session>> write = () -> {
             redis.set(key(keySuffix), username, ttl);

@@ -12,6 +12,7 @@ import dev.latchkey.overload.Bulkhead;
 import dev.latchkey.overload.OverloadedException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Base64;
 import java.util.HexFormat;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
@@ -87,11 +88,34 @@ class PasswordHasherTest {
                 "password",
                 "$pbkdf2-sha256$i=1000$$",
                 "$pbkdf2-sha256$i=0$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+                "$pbkdf2-sha256$i=1000$AAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", // 7 bytes of salt
+                "$pbkdf2-sha256$i=1000$AAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", // not base64
+                "$pbkdf2-sha256$i=1000$AAAAAAAAAAAAAAAAAAAAAA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
                 "$pbkdf2-sha1$i=1000$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
                 "$argon2id$v=19$m=65536,t=2,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
             })
     void no_password_matches_a_hash_that_is_malformed_or_uses_another_algorithm(String phc) {
         assertFalse(hasher.verify("password", phc));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {8, 9, 10, 22, 63, 64})
+    void a_salt_of_other_software_may_have_8_to_64_bytes(int length) throws Exception {
+        byte[] salt = "s".repeat(length).getBytes(StandardCharsets.US_ASCII);
+        assertTrue(hasher.verify("password", phc(salt)));
+        assertFalse(hasher.verify("passwords", phc(salt)));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 7, 65, 4096})
+    void a_shorter_or_longer_salt_is_refused(int length) throws Exception {
+        assertFalse(hasher.verify("password", phc(new byte[length])));
+    }
+
+    private static String phc(byte[] salt) throws Exception {
+        Base64.Encoder base64 = Base64.getEncoder().withoutPadding();
+        byte[] key = PasswordHasher.pbkdf2("password", salt, 1000, 256);
+        return "$pbkdf2-sha256$i=1000$" + base64.encodeToString(salt) + "$" + base64.encodeToString(key);
     }
 
     @Test

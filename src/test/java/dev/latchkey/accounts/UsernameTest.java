@@ -47,6 +47,9 @@ class UsernameTest {
                 "аlice",
                 "al%69ce",
                 "al/ice",
+                "@alice",
+                "alice+",
+                "\"al ice\"@example",
                 "\u212aate", // KELVIN SIGN, whose lowercase form is k
                 "\u0130an"
             })
@@ -55,8 +58,13 @@ class UsernameTest {
     }
 
     @Test
-    void a_username_has_at_most_64_characters() {
-        assertEquals(64, new Username("a".repeat(64)).text().length());
-        assertThrows(IllegalArgumentException.class, () -> new Username("a".repeat(65)));
+    void a_username_has_at_most_254_characters() {
+        assertEquals(254, new Username("a".repeat(254)).text().length());
+        assertThrows(IllegalArgumentException.class, () -> new Username("a".repeat(255)));
+    }
+
+    @Test
+    void an_e_mail_address_is_a_username() {
+        assertEquals("alice.b+todo@mail-1.example", new Username("Alice.B+todo@mail-1.Example").text());
     }
 }

@@ -84,7 +84,9 @@ public final class TestApp extends TestClient {
                 config.address(),
                 config.redis(),
                 config.tokenTtl(),
+                config.sessionMaxAge(),
                 config.tokenFormat(),
+                config.registrationOpen(),
                 CHEAP_ITERATIONS,
                 config.passwordMinLength(),
                 config.loginThrottle(),
@@ -93,6 +95,7 @@ public final class TestApp extends TestClient {
                 config.maxSessionsPerUser(),
                 config.maxTodosPerUser(),
                 config.maxTodoBytesPerUser(),
+                config.accessLog(),
                 config.logFormat(),
                 config.logLevel(),
                 config.shutdownGrace(),
@@ -108,7 +111,7 @@ public final class TestApp extends TestClient {
     public String foreignToken(String username) {
         String token = switch (tokenFormat) {
             case PLAIN -> UUID.randomUUID().toString();
-            case HASHED -> base64url(sha256(UUID.randomUUID().toString()));
+            case HASHED -> "lk_" + base64url(sha256(UUID.randomUUID().toString()));
         };
         redis().set(key(token), username, SetArgs.Builder.ex(60));
         return token;
