@@ -60,7 +60,11 @@ public record App(Config config, Redis redis, PasswordHasher hasher, HealthHandl
             var todoHandlers = new TodoHandlers(todos, tokens, lists, todoIds, clock);
             var routes = Routes.of(authHandlers, todoHandlers, health);
             var settings = new HttpSettings(
-                    config.address(), config.maxBodyBytes(), config.trustedProxyHops(), config.accessLog());
+                    config.address(),
+                    config.maxBodyBytes(),
+                    config.trustedProxyHops(),
+                    config.cors(),
+                    config.accessLog());
             Server server = Server.start(settings, routes, new AuthFilter(tokens), App::problem);
             return new App(config, redis, hasher, health, server);
         } catch (IOException | RuntimeException e) {

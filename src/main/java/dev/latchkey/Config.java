@@ -6,6 +6,7 @@ import static java.lang.System.Logger.Level.INFO;
 import static java.lang.System.Logger.Level.TRACE;
 import static java.lang.System.Logger.Level.WARNING;
 
+import dev.latchkey.http.Cors;
 import dev.latchkey.logging.Logs;
 import dev.latchkey.redis.RedisSettings;
 import dev.latchkey.tokens.TokenFormat;
@@ -37,6 +38,7 @@ public record Config(
         boolean loginThrottle,
         int trustedProxyHops,
         int maxBodyBytes,
+        Cors cors,
         int maxSessionsPerUser,
         int maxTodosPerUser,
         int maxTodoBytesPerUser,
@@ -76,6 +78,7 @@ public record Config(
                 reader.choice("LOGIN_THROTTLE", List.of(true, false)),
                 reader.number("TRUSTED_PROXY_HOPS", 0, 0, 10),
                 reader.number("MAX_BODY_BYTES", 16_384, 1_024, 1_048_576),
+                reader.cors(),
                 reader.number("MAX_SESSIONS_PER_USER", 50, 1, 1000),
                 reader.number("MAX_TODOS_PER_USER", 1000, 1, 100_000),
                 reader.number("MAX_TODO_BYTES_PER_USER", 262_144, 4_096, 104_857_600),
@@ -202,6 +205,15 @@ public record Config(
                     .collect(Collectors.joining(", "));
             errors.add(name + " must be one of " + allowed + ", not '" + text + "'");
             return values.getFirst();
+        }
+
+        Cors cors() {
+            try {
+                return Cors.of(text("CORS_ORIGINS", ""));
+            } catch (IllegalArgumentException e) {
+                errors.add("CORS_ORIGINS " + e.getMessage());
+                return Cors.of("");
+            }
         }
 
         RedisSettings redis() {

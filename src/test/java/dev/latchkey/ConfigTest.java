@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.latchkey.http.Cors;
 import dev.latchkey.logging.Logs;
 import dev.latchkey.redis.RedisSettings;
 import dev.latchkey.tokens.TokenFormat;
@@ -15,6 +16,8 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -36,6 +39,7 @@ class ConfigTest {
                 true,
                 0,
                 16_384,
+                new Cors(Set.of()),
                 50,
                 1000,
                 262_144,
@@ -174,6 +178,91 @@ class ConfigTest {
             })
     void a_valid_redis_url_is_accepted(String url) throws Exception {
         assertEquals(url, Config.from(Map.of("REDIS_URL", url)).redis().url());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "* | value 1",
+                "null | value 1",
+                "https://*.example | value 1",
+                "app.example | value 1",
+                "//app.example | value 1",
+                "ftp://app.example | value 1",
+                "capacitor://localhost | value 1",
+                "https:// | value 1",
+                "https://app.example/ | value 1",
+                "https://app.example/app | value 1",
+                "https://app.example? | value 1",
+                "https://app.example# | value 1",
+                "https://user:s3cret@app.example | value 1",
+                "https://s3cret@app.example | value 1",
+                "https://APP.example | value 1",
+                "HTTPS://app.example | value 1",
+                "https://bücher.example | value 1",
+                "https://app..example | value 1",
+                "https://.app.example | value 1",
+                "https://app.example:443 | value 1",
+                "http://app.example:80 | value 1",
+                "https://app.example: | value 1",
+                "https://app.example:0 | value 1",
+                "https://app.example:08443 | value 1",
+                "https://app.example:65536 | value 1",
+                "https://app.example:x | value 1",
+                "https://127.1 | value 1",
+                "https://256.0.0.1 | value 1",
+                "https://010.0.0.1 | value 1",
+                "https://0x7f | value 1",
+                "https://[::1 | value 1",
+                "https://[1:2] | value 1",
+                "https://[::FFFF] | value 1",
+                "https://::1 | value 1",
+                "https://app.example http://localhost:3000 | value 1",
+                "https://app.example;http://localhost:3000 | value 1",
+                "'https://app.example' | value 1",
+                "https://a.example, | value 2",
+                "https://a.example,,https://b.example | value 2",
+                "https://a.example,https://s3cret@b.example,http://c.example,* | value 2, value 4"
+            },
+            quoteCharacter = '`')
+    void an_origin_that_no_browser_sends_is_an_error_without_any_part_of_it(String origins, String invalid) {
+        String error = error("CORS_ORIGINS", origins);
+        assertTrue(error.startsWith("CORS_ORIGINS must list origins such as https://app.example or "), error);
+        assertTrue(error.endsWith(" Invalid: " + invalid), error);
+        assertFalse(error.contains("s3cr"), error);
+    }
+
+    @Test
+    void valid_origins_are_accepted() throws Exception {
+        List<String> origins = List.of(
+                "https://app.example",
+                "http://localhost:3000",
+                "http://localhost:443",
+                "https://a.b-c.example:8443",
+                "http://my_app",
+                "https://xn--bcher-kva.example",
+                "https://1password.example",
+                "http://127.0.0.1:1",
+                "http://[::1]:65535");
+        assertEquals(
+                Set.copyOf(origins),
+                Config.from(Map.of("CORS_ORIGINS", String.join(" , ", origins)))
+                        .cors()
+                        .origins());
+    }
+
+    @Test
+    void at_most_100_origins_are_accepted() throws Exception {
+        List<String> origins = IntStream.rangeClosed(1, 101)
+                .mapToObj(port -> "http://localhost:" + (3000 + port))
+                .toList();
+        String limit = String.join(",", origins.subList(0, 100));
+        assertEquals(
+                100, Config.from(Map.of("CORS_ORIGINS", limit)).cors().origins().size());
+        assertEquals(
+                "CORS_ORIGINS must list at most 100 origins, not 101",
+                error("CORS_ORIGINS", String.join(",", origins)));
     }
 
     @Test

@@ -8,6 +8,8 @@ import java.net.InetSocketAddress;
  * @param address to listen on; port 0 selects a free port
  * @param maxBodyBytes of a request body; larger ones get a 413
  * @param trustedProxyHops number of proxies in front that append to {@code X-Forwarded-For}
+ * @param cors origins whose pages may read responses
  * @param accessLog whether requests are logged
  */
-public record HttpSettings(InetSocketAddress address, int maxBodyBytes, int trustedProxyHops, boolean accessLog) {}
+public record HttpSettings(
+        InetSocketAddress address, int maxBodyBytes, int trustedProxyHops, Cors cors, boolean accessLog) {}

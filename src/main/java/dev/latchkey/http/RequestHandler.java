@@ -104,6 +104,10 @@ final class RequestHandler implements HttpHandler {
                 if (!method.equals("OPTIONS")) {
                     throw new Problem(405, "This path supports " + allow + ".").withHeader("Allow", allow);
                 }
+                // Preflights are only answered here, because proxies take any 2xx of /api/auth/verify for a valid
+                // token.
+                // That route has ANY, so an OPTIONS request to it is a token check.
+                Cors.setPreflightHeaders(exchange, allow);
                 Response.NO_CONTENT.withHeader("Allow", allow).send(exchange);
             }
         }
@@ -113,6 +117,7 @@ final class RequestHandler implements HttpHandler {
         var headers = exchange.getResponseHeaders();
         headers.set(REQUEST_ID, requestId);
         headers.set("X-Content-Type-Options", "nosniff");
+        settings.cors().setHeaders(exchange, head);
         String path = exchange.getRequestURI().getRawPath();
         if (path != null && path.startsWith("/api/")) {
             headers.set("Cache-Control", "no-store");

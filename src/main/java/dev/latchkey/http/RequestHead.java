@@ -21,6 +21,7 @@ record RequestHead(
         int lines,
         int names,
         List<String> requestIds,
+        List<String> origins,
         List<String> hosts,
         List<String> connection,
         @Nullable String contentLength,
@@ -50,6 +51,7 @@ record RequestHead(
                 + 4; // two spaces, CR, LF
         int lines = 1;
         List<String> requestIds = List.of();
+        List<String> origins = List.of();
         List<String> hosts = List.of();
         List<String> connection = List.of();
         String contentLength = null;
@@ -59,6 +61,7 @@ record RequestHead(
             List<String> values = header.getValue();
             switch (header.getKey()) { // in the JDK's spelling
                 case "X-request-id" -> requestIds = values;
+                case "Origin" -> origins = values;
                 case "Host" -> hosts = values;
                 case "Connection" -> connection = values;
                 case "Content-length" -> contentLength = values.getFirst();
@@ -71,7 +74,7 @@ record RequestHead(
             }
         }
         return new RequestHead(
-                protocol, bytes, lines, headers.size(), requestIds, hosts, connection, contentLength, chunked);
+                protocol, bytes, lines, headers.size(), requestIds, origins, hosts, connection, contentLength, chunked);
     }
 
     /**

@@ -92,6 +92,7 @@ public final class TestApp extends TestClient {
                 config.loginThrottle(),
                 config.trustedProxyHops(),
                 config.maxBodyBytes(),
+                config.cors(),
                 config.maxSessionsPerUser(),
                 config.maxTodosPerUser(),
                 config.maxTodoBytesPerUser(),
