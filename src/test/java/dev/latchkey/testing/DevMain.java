@@ -8,11 +8,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
  * Starts Latchkey on a developer's machine. If {@code REDIS_URL} is not set and no Redis replies on localhost, it also
- * starts an embedded Redis. Run by {@code scripts/run}.
+ * starts an embedded Redis. Run by {@code scripts/run}. With {@code --own-redis}, it always starts an embedded Redis. Run
+ * so by {@code scripts/browser}.
  */
 public final class DevMain {
     private static final int PORT = 6379;
@@ -23,7 +25,10 @@ public final class DevMain {
     public static void main(String[] args) throws IOException {
         Map<String, String> environment = new HashMap<>(System.getenv());
         String redis = "as set in REDIS_URL";
-        if (environment.getOrDefault("REDIS_URL", "").isBlank()) {
+        if (List.of(args).contains("--own-redis")) {
+            redis = EmbeddedRedis.start().url();
+            environment.put("REDIS_URL", redis);
+        } else if (environment.getOrDefault("REDIS_URL", "").isBlank()) {
             boolean hasLocalRedis = replies(PORT);
             environment.put(
                     "REDIS_URL",
