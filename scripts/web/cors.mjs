@@ -82,7 +82,7 @@ export async function cors({ service, listed, unlisted, until, open }) {
   await refusedThere(/No 'Access-Control-Allow-Origin'/, 'POST', REGISTER, { body: mallory });
   await refusedThere(/No 'Access-Control-Allow-Origin'/, 'GET', '/api/auth/me', { token });
   await refusedThere(/No 'Access-Control-Allow-Origin'/, 'GET', '/health/live');
-  // Without a preflight, the request arrives, but it cannot be declared as JSON.
+  // Without a preflight, the request arrives. The service refuses it, because it is not declared as JSON.
   await other.page.evaluate(
     ([url, body]) => fetch(url, { method: 'POST', mode: 'no-cors', body }),
     [service.url + REGISTER, JSON.stringify(mallory)],

@@ -13,7 +13,7 @@ import java.util.stream.Stream;
 /**
  * Cross-origin resource sharing (Fetch Standard §3.3): lets web pages of the listed origins read responses.
  *
- * <p>It grants nothing else. A page needs a token like every client, and browsers add no cookies or other credentials.
+ * <p>A page still needs a token, and browsers add no cookies or other credentials.
  *
  * @param origins as browsers send them; empty if CORS is off
  */
