@@ -68,8 +68,7 @@ class ServerTest {
                 }),
                 new Route.Guarded("GET", "/guarded", (_, caller) -> Response.json(200, caller.username())));
         server = Server.start(
-                new HttpSettings(
-                        new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 100, 0, Cors.of(""), true),
+                new HttpSettings(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 100, 0, Cors.of(""), true),
                 routes,
                 NO_CALLER,
                 e -> e instanceof UnsupportedOperationException
