@@ -6,6 +6,7 @@ import static java.lang.System.Logger.Level.INFO;
 import static java.lang.System.Logger.Level.TRACE;
 import static java.lang.System.Logger.Level.WARNING;
 
+import dev.latchkey.api.ClientCredentials;
 import dev.latchkey.logging.Logs;
 import dev.latchkey.redis.RedisSettings;
 import dev.latchkey.tokens.TokenFormat;
@@ -23,6 +24,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /** The configuration, from environment variables. An empty variable counts as unset. */
 public record Config(
@@ -36,6 +38,7 @@ public record Config(
         int passwordMinLength,
         boolean loginThrottle,
         int trustedProxyHops,
+        @Nullable ClientCredentials introspectionClient,
         int maxBodyBytes,
         int maxSessionsPerUser,
         int maxTodosPerUser,
@@ -75,6 +78,7 @@ public record Config(
                 reader.number("PASSWORD_MIN_LENGTH", 8, 8, 128),
                 reader.choice("LOGIN_THROTTLE", List.of(true, false)),
                 reader.number("TRUSTED_PROXY_HOPS", 0, 0, 10),
+                reader.introspectionClient(),
                 reader.number("MAX_BODY_BYTES", 16_384, 1_024, 1_048_576),
                 reader.number("MAX_SESSIONS_PER_USER", 50, 1, 1000),
                 reader.number("MAX_TODOS_PER_USER", 1000, 1, 100_000),
@@ -202,6 +206,25 @@ public record Config(
                     .collect(Collectors.joining(", "));
             errors.add(name + " must be one of " + allowed + ", not '" + text + "'");
             return values.getFirst();
+        }
+
+        @Nullable
+        ClientCredentials introspectionClient() {
+            String id = text("INTROSPECTION_CLIENT_ID", "");
+            String secret = text("INTROSPECTION_CLIENT_SECRET", "");
+            if (id.isEmpty() && secret.isEmpty()) {
+                return null;
+            }
+            // 32 hexadecimal digits have 128 bits.
+            requirePrintable("INTROSPECTION_CLIENT_SECRET", secret, "32", "INTROSPECTION_CLIENT_ID");
+            requirePrintable("INTROSPECTION_CLIENT_ID", id, "1", "INTROSPECTION_CLIENT_SECRET");
+            return new ClientCredentials(id, secret);
+        }
+
+        private void requirePrintable(String name, String value, String min, String other) {
+            if (!value.matches("[ -~]{" + min + ",256}")) {
+                errors.add(name + " must have " + min + "–256 printable ASCII characters if " + other + " is set");
+            }
         }
 
         RedisSettings redis() {

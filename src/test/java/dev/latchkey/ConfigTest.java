@@ -35,6 +35,7 @@ class ConfigTest {
                 8,
                 true,
                 0,
+                null,
                 16_384,
                 50,
                 1000,
