@@ -211,7 +211,7 @@ public record Config(
         @Nullable
         ClientCredentials introspectionClient() {
             String id = text("INTROSPECTION_CLIENT_ID", "");
-            String secret = text("INTROSPECTION_CLIENT_SECRET", "");
+            String secret = secret("INTROSPECTION_CLIENT_SECRET", "");
             if (id.isEmpty() && secret.isEmpty()) {
                 return null;
             }
