@@ -172,6 +172,16 @@ class IntrospectionTest extends StorageMatrix {
     }
 
     @Test
+    void a_request_with_wrong_credentials_gets_a_401_whatever_its_body() {
+        String wrong = TestClient.basic(TestClient.CLIENT_ID, TestClient.CLIENT_SECRET + "x");
+        for (String body : List.of("{}", "x".repeat(16_385))) {
+            assertEquals(
+                    401,
+                    app.send("POST", INTROSPECT, body, "Authorization", wrong).status());
+        }
+    }
+
+    @Test
     void only_post_is_supported() {
         var response = app.send("GET", INTROSPECT, "");
         assertEquals(405, response.status());
@@ -188,7 +198,7 @@ class IntrospectionTest extends StorageMatrix {
         }
     }
 
-    /** The service's own count of throttled clients is not used up, so each test needs its own address. */
+    // An address of its own for each run, so that runs do not share counters.
     private static String newAddress() {
         var random = ThreadLocalRandom.current();
         return "10." + random.nextInt(256) + "." + random.nextInt(256) + "." + random.nextInt(256);

@@ -35,7 +35,7 @@ public record ClientAuthentication(ClientCredentials credentials, LoginThrottle 
         if (retrySeconds > 0) {
             throw Problem.tooManyAttempts(retrySeconds); // not logged: the limit also bounds the audit log
         }
-        // Without the id that was sent, because the client may have mistaken the secret for it.
+        // The id that was sent is left out, because the client may have confused it with the secret.
         Audit.log("client authentication failed", request, "", "");
         throw unauthorized("The client id or the client secret is wrong.");
     }
