@@ -7,7 +7,10 @@ import dev.latchkey.accounts.PasswordPolicy;
 import dev.latchkey.accounts.UserStore;
 import dev.latchkey.api.AuthFilter;
 import dev.latchkey.api.AuthHandlers;
+import dev.latchkey.api.ClientAuthentication;
+import dev.latchkey.api.ClientCredentials;
 import dev.latchkey.api.HealthHandlers;
+import dev.latchkey.api.IntrospectionHandlers;
 import dev.latchkey.api.Routes;
 import dev.latchkey.api.TodoHandlers;
 import dev.latchkey.http.HttpSettings;
@@ -53,12 +56,14 @@ public record App(Config config, Redis redis, PasswordHasher hasher, HealthHandl
             var accounts = new AccountService(redis, new UserStore(redis), tokens, hasher, clock, todos::removeAll);
             var lists = new Bulkhead(MAX_CONCURRENT_LISTS);
             var policy = new PasswordPolicy(config.passwordMinLength());
-            var throttle = new LoginThrottle(redis, config.loginThrottle());
+            var throttle = new LoginThrottle(redis, "address", config.loginThrottle());
             var health = new HealthHandlers(redis);
             var authHandlers = new AuthHandlers(config.registrationOpen(), accounts, tokens, policy, throttle, lists);
             var todoIds = new TodoIds(InstantSource.system());
             var todoHandlers = new TodoHandlers(todos, tokens, lists, todoIds, clock);
-            var routes = Routes.of(authHandlers, todoHandlers, health);
+            var introspection = new IntrospectionHandlers(tokens);
+            var client = clientAuthentication(config, redis);
+            var routes = Routes.of(authHandlers, introspection, client, todoHandlers, health);
             var settings = new HttpSettings(
                     config.address(),
                     config.maxBodyBytes(),
@@ -72,6 +77,12 @@ public record App(Config config, Redis redis, PasswordHasher hasher, HealthHandl
             redis.close();
             throw e;
         }
+    }
+
+    private static @Nullable ClientAuthentication clientAuthentication(Config config, Redis redis) {
+        var throttle = new LoginThrottle(redis, "client", config.loginThrottle());
+        ClientCredentials credentials = config.introspectionClient();
+        return credentials == null ? null : new ClientAuthentication(credentials, throttle);
     }
 
     // Returns the response to an exception, or null if the exception is unexpected.

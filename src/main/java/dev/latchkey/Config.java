@@ -6,6 +6,7 @@ import static java.lang.System.Logger.Level.INFO;
 import static java.lang.System.Logger.Level.TRACE;
 import static java.lang.System.Logger.Level.WARNING;
 
+import dev.latchkey.api.ClientCredentials;
 import dev.latchkey.http.Cors;
 import dev.latchkey.logging.Logs;
 import dev.latchkey.redis.RedisSettings;
@@ -24,6 +25,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /** The configuration, from environment variables. An empty variable counts as unset. */
 public record Config(
@@ -37,6 +39,7 @@ public record Config(
         int passwordMinLength,
         boolean loginThrottle,
         int trustedProxyHops,
+        @Nullable ClientCredentials introspectionClient,
         int maxBodyBytes,
         Cors cors,
         int maxSessionsPerUser,
@@ -77,6 +80,7 @@ public record Config(
                 reader.number("PASSWORD_MIN_LENGTH", 8, 8, 128),
                 reader.choice("LOGIN_THROTTLE", List.of(true, false)),
                 reader.number("TRUSTED_PROXY_HOPS", 0, 0, 10),
+                reader.introspectionClient(),
                 reader.number("MAX_BODY_BYTES", 16_384, 1_024, 1_048_576),
                 reader.cors(),
                 reader.number("MAX_SESSIONS_PER_USER", 50, 1, 1000),
@@ -213,6 +217,25 @@ public record Config(
             } catch (IllegalArgumentException e) {
                 errors.add("CORS_ORIGINS " + e.getMessage());
                 return Cors.of("");
+            }
+        }
+
+        @Nullable
+        ClientCredentials introspectionClient() {
+            String id = text("INTROSPECTION_CLIENT_ID", "");
+            String secret = secret("INTROSPECTION_CLIENT_SECRET", "");
+            if (id.isEmpty() && secret.isEmpty()) {
+                return null;
+            }
+            // 32 hexadecimal digits have 128 bits.
+            requirePrintable("INTROSPECTION_CLIENT_SECRET", secret, "32", "INTROSPECTION_CLIENT_ID");
+            requirePrintable("INTROSPECTION_CLIENT_ID", id, "1", "INTROSPECTION_CLIENT_SECRET");
+            return new ClientCredentials(id, secret);
+        }
+
+        private void requirePrintable(String name, String value, String min, String other) {
+            if (!value.matches("[ -~]{" + min + ",256}")) {
+                errors.add(name + " must have " + min + "–256 printable ASCII characters if " + other + " is set");
             }
         }
 

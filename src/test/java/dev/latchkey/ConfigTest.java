@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.latchkey.api.ClientCredentials;
 import dev.latchkey.http.Cors;
 import dev.latchkey.logging.Logs;
 import dev.latchkey.redis.RedisSettings;
@@ -38,6 +39,7 @@ class ConfigTest {
                 8,
                 true,
                 0,
+                null,
                 16_384,
                 new Cors(Set.of()),
                 50,
@@ -311,9 +313,41 @@ class ConfigTest {
     }
 
     @Test
+    void client_credentials_have_both_parts_or_neither(@TempDir Path folder) throws Exception {
+        String secret = "s3cret/+:% 0123456789abcdef01234";
+        var config = Config.from(Map.of("INTROSPECTION_CLIENT_ID", "a:b", "INTROSPECTION_CLIENT_SECRET", secret));
+        assertEquals(new ClientCredentials("a:b", secret), config.introspectionClient());
+        Path file = Files.writeString(folder.resolve("secret"), secret + "\n");
+        config = Config.from(
+                Map.of("INTROSPECTION_CLIENT_ID", "a:b", "INTROSPECTION_CLIENT_SECRET_FILE", file.toString()));
+        assertEquals(new ClientCredentials("a:b", secret), config.introspectionClient());
+
+        String idError = "INTROSPECTION_CLIENT_ID must have 1–256 printable ASCII characters if"
+                + " INTROSPECTION_CLIENT_SECRET is set";
+        assertEquals(idError, error("INTROSPECTION_CLIENT_SECRET", secret));
+        assertEquals(idError, error("INTROSPECTION_CLIENT_SECRET", secret, "INTROSPECTION_CLIENT_ID", "café"));
+        String secretError = "INTROSPECTION_CLIENT_SECRET must have 32–256 printable ASCII characters if"
+                + " INTROSPECTION_CLIENT_ID is set";
+        assertEquals(secretError, error("INTROSPECTION_CLIENT_ID", "a"));
+        for (String bad : List.of(secret.substring(1), secret + "\t0", secret.repeat(9))) {
+            assertEquals(secretError, error("INTROSPECTION_CLIENT_ID", "a", "INTROSPECTION_CLIENT_SECRET", bad));
+        }
+        assertEquals(
+                secretError + System.lineSeparator() + idError,
+                error("INTROSPECTION_CLIENT_ID", "é", "INTROSPECTION_CLIENT_SECRET", "short"));
+    }
+
+    @Test
     void the_string_form_of_a_configuration_contains_no_secrets() throws Exception {
-        var config =
-                Config.from(Map.of("REDIS_URL", "redis://app:s3cret@localhost", "REDIS_SENTINEL_PASSWORD", "s3cret"));
+        var config = Config.from(Map.of(
+                "REDIS_URL",
+                "redis://app:s3cret@localhost",
+                "REDIS_SENTINEL_PASSWORD",
+                "s3cret",
+                "INTROSPECTION_CLIENT_ID",
+                "client",
+                "INTROSPECTION_CLIENT_SECRET",
+                "s3cret-0123456789abcdef0123456789"));
         assertFalse(config.toString().contains("s3cret"));
     }
 }

@@ -1,5 +1,6 @@
 package dev.latchkey;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -7,7 +8,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.latchkey.testing.StorageMatrix;
 import dev.latchkey.testing.TestApp;
 import dev.latchkey.testing.TestClient;
+import java.net.URLEncoder;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -15,7 +18,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Tests every guarded route with every kind of credentials. */
+/** Tests every guarded route and every client route with every kind of credentials. */
 class GuardTest extends StorageMatrix {
     private static final String CHALLENGE = "Bearer realm=\"latchkey\"";
     private static final String INVALID_TOKEN = CHALLENGE + ", error=\"invalid_token\"";
@@ -78,6 +81,55 @@ class GuardTest extends StorageMatrix {
         assertEquals(
                 statusWithToken,
                 app.send(method, path, "", "Authorization", "Bearer " + token).status());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"/api/auth/introspect", "/api/auth/revoke"})
+    void only_the_client_credentials_grant_access_to_a_client_route(String path) {
+        String id = TestClient.CLIENT_ID;
+        String secret = TestClient.CLIENT_SECRET;
+        String token = app.newToken();
+        String form = "token=" + token;
+        String challenge = "Basic realm=\"latchkey\"";
+        String[] type = {"Content-Type", "application/x-www-form-urlencoded"};
+        assertUnauthorized(app.send("POST", path, form, type), challenge);
+        String correct = TestClient.basic(id, secret);
+        for (String credentials : List.of(
+                "Bearer " + token,
+                "Basic",
+                "Basic ",
+                "Basic *",
+                "Basic =",
+                "Basic Og==", // a colon
+                "Basic YQ==", // no colon
+                "Basic JTp4", // a malformed percent-encoding
+                correct.replace(" ", ""),
+                correct.replace("Basic", "Digest"),
+                correct.toLowerCase(Locale.ROOT),
+                correct + "," + correct,
+                correct + " x",
+                TestClient.basic(id, ""),
+                TestClient.basic("", secret),
+                TestClient.basic(id + "x", secret),
+                TestClient.basic(secret, id),
+                TestClient.basic(id, secret + "x"),
+                TestClient.basic(id, secret + "\0"),
+                TestClient.basic(id, secret.substring(1)),
+                TestClient.basic(id, secret.toUpperCase(Locale.ROOT)),
+                TestClient.basic(URLEncoder.encode(id, UTF_8), URLEncoder.encode(secret, UTF_8)))) {
+            assertUnauthorized(app.send("POST", path, form, type[0], type[1], "Authorization", credentials), challenge);
+        }
+        assertUnauthorized(
+                app.send("POST", path, form, type[0], type[1], "Authorization", correct, "Authorization", correct),
+                challenge);
+        assertEquals(200, app.get("/api/auth/verify", token).status());
+        for (String credentials : List.of(correct, correct.replace("Basic ", "bASIC  "), correct.replace("=", ""))) {
+            assertEquals(
+                    200,
+                    app.send("POST", path, form, type[0], type[1], "Authorization", credentials)
+                            .status());
+        }
+        assertUnauthorized(app.send("GET", "/api/auth/me", "", "Authorization", correct), CHALLENGE);
     }
 
     // Turns a UUID into upper case, and a token with a prefix into another token with that prefix.

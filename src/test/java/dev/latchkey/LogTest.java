@@ -70,6 +70,21 @@ class LogTest {
                 "203.0.113.7");
     }
 
+    private static void sendForm(TestClient app, String id, String path, String token, String basic) {
+        app.send(
+                "POST",
+                path,
+                "token=" + token,
+                "Content-Type",
+                "application/x-www-form-urlencoded",
+                "Authorization",
+                basic,
+                "X-Request-Id",
+                id,
+                "X-Forwarded-For",
+                "203.0.113.7");
+    }
+
     private static String passwordChange(String current, String next) {
         return "{\"currentPassword\":\"" + current + "\",\"newPassword\":\"" + next + "\"}";
     }
@@ -108,6 +123,12 @@ class LogTest {
                 .field("token");
         secrets.add(last);
         send(app, "r12", "GET", path + "me?access_token=" + last, last, "");
+        String revoked = send(app, "r14", "POST", path + "login", "x", TestClient.credentials("alice", NEW_PASSWORD))
+                .field("token");
+        String secret = TestClient.CLIENT_SECRET;
+        secrets.addAll(List.of(revoked, secret, secret.replaceAll(".*[^a-z]", ""))); // the last part is never escaped
+        sendForm(app, "r15", path + "revoke", revoked, TestClient.basic(TestClient.CLIENT_ID, secret));
+        sendForm(app, "r16", path + "introspect", last, TestClient.basic(secret, TestClient.CLIENT_ID));
         assertEquals(
                 204,
                 send(app, "r13", "DELETE", path + "account", last, "{\"password\":\"" + NEW_PASSWORD + "\"}")
@@ -133,6 +154,9 @@ class LogTest {
             "wrong password alice r10 S",
             "password changed alice r11 S",
             "session revoked alice r11 S",
+            "login succeeded alice r14 S",
+            "token revoked alice r15 S",
+            "client authentication failed  r16",
             "account deleted alice r13 S",
             "session revoked alice r13 S",
             "throttled bob t10");
@@ -155,7 +179,11 @@ class LogTest {
                     "TRUSTED_PROXY_HOPS",
                     "1",
                     "MAX_SESSIONS_PER_USER",
-                    "3")) {
+                    "3",
+                    "INTROSPECTION_CLIENT_ID",
+                    TestClient.CLIENT_ID,
+                    "INTROSPECTION_CLIENT_SECRET",
+                    TestClient.CLIENT_SECRET)) {
                 secrets = causeAllEvents(service);
                 lines = service.stop();
             }
@@ -173,9 +201,10 @@ class LogTest {
 
     private static String jsonEvent(String line) {
         JsonNode event = JSON.readTree(line);
+        List<String> names = new ArrayList<>(event.propertyNames());
+        assertEquals(event.get("message").asString().equals("token revoked"), names.remove("client"));
         assertEquals(
-                List.of("time", "level", "logger", "message", "username", "address", "session", "requestId"),
-                List.copyOf(event.propertyNames()));
+                List.of("time", "level", "logger", "message", "username", "address", "session", "requestId"), names);
         assertEquals("203.0.113.7", event.get("address").asString());
         String session = event.get("session").asString();
         return event.get("message").asString() + " " + event.get("username").asString() + " "
@@ -185,9 +214,10 @@ class LogTest {
     private static String textEvent(String line) {
         return line.replaceFirst(
                         "^\\S+Z INFO latchkey\\.audit ([a-z ]+) username=(\\S+) address=203\\.0\\.113\\.7"
-                                + " session=(?:(\"\")|[A-Za-z0-9_-]{22}) requestId=(\\S+)$",
+                                + " session=(?:(\"\")|[A-Za-z0-9_-]{22})(?: client=resource:server)? requestId=(\\S+)$",
                         "$1 $2 $4 $3S")
-                .replace(" \"\"S", "");
+                .replace(" \"\"S", "")
+                .replace("\"\"", "");
     }
 
     /** Sends line breaks and terminal control characters in every part of a request that the service reads. */

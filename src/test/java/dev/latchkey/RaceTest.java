@@ -434,4 +434,15 @@ class RaceTest {
             scenario.assertValid();
         });
     }
+
+    @Test
+    void a_token_that_is_revoked_during_its_introspection_is_inactive() throws Exception {
+        String token = app.newToken();
+        Both<Answer> responses = interleaver.runAfter(
+                1,
+                () -> first.sendForm("/api/auth/introspect", "token=" + token),
+                () -> second.send("POST", "/api/auth/logout", token, ""));
+        assertEquals(204, responses.second().status());
+        assertEquals("{\"active\":false}", responses.first().text());
+    }
 }

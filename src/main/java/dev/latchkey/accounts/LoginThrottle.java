@@ -11,16 +11,18 @@ import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Limits how often passwords can be guessed. Counters are in Redis, for all instances together: the hashes {@code
- * throttle:address:{address}} have one field per username, a field {@code all} for all attempts from that address,
+ * Limits how often secrets can be guessed. Counters are in Redis, for all instances together: the hashes {@code
+ * throttle:{scope}:{address}} have one field per username, a field {@code all} for all attempts from that address,
  * and a field {@code window} that identifies the fixed window.
  *
  * <p>An attempt is counted before its hash is computed. Otherwise concurrent attempts could all pass the check before
  * any of them is counted. There is no limit on a username alone, because anyone could then lock a user out.
  *
+ * @param scope {@code address} for passwords. Other secrets have another scope, so that a program with a wrong secret
+ *     does not lock out the users behind its address.
  * @param enabled if false, nothing is counted and every attempt is allowed
  */
-public record LoginThrottle(Redis redis, boolean enabled) {
+public record LoginThrottle(Redis redis, String scope, boolean enabled) {
     /** Failed logins of one username, from any address, at which an operator is warned. */
     public static final int ALARM_PER_DAY = 100;
 
@@ -69,7 +71,7 @@ public record LoginThrottle(Redis redis, boolean enabled) {
         var limits = List.of(new Limit(client.rateLimitKey(), 100, 10), new Limit(client.siteRateLimitKey(), 1000, 40));
         for (Limit limit : limits) {
             if (enabled && !limit.address().isEmpty()) {
-                Count count = count("throttle:address:" + limit.address(), WINDOW, nameId, limit.max());
+                Count count = count("throttle:" + scope + ":" + limit.address(), WINDOW, nameId, limit.max());
                 if (count.all() > limit.max() || count.name() > limit.maxPerName()) {
                     // Not counted for the site: one of its networks must not lock out the others.
                     return new Attempt(Math.ceilDiv(Math.max(1, count.remainingMillis()), 1000), nameId, counted);

@@ -24,6 +24,23 @@ final class Audit {
         LOG.log(INFO, event, fields);
     }
 
+    static void tokenRevoked(Request request, String username, String sessionId, String clientId) {
+        String address = request.client().address();
+        Object[] fields = {
+            "username",
+            username,
+            "address",
+            address,
+            "session",
+            sessionId,
+            "client",
+            clientId,
+            "requestId",
+            request.id()
+        };
+        LOG.log(INFO, "token revoked", fields);
+    }
+
     static void sessionsRevoked(Request request, String username, Collection<String> sessionIds) {
         sessionIds.forEach(id -> log("session revoked", request, username, id));
     }

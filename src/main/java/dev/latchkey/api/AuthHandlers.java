@@ -210,8 +210,7 @@ public record AuthHandlers(
         var attempt = throttle.acquire(request.client(), name);
         if (attempt.retrySeconds() > 0) {
             Audit.log("throttled", request, username, "");
-            throw new Problem(429, "Too many attempts. Try again in " + attempt.retrySeconds() + " seconds.")
-                    .withHeader("Retry-After", Long.toString(attempt.retrySeconds()));
+            throw Problem.tooManyAttempts(attempt.retrySeconds());
         }
         try {
             T result = action.get();

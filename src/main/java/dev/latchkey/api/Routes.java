@@ -1,16 +1,28 @@
 package dev.latchkey.api;
 
 import dev.latchkey.http.Route;
+import dev.latchkey.http.Route.ClientOnly;
 import dev.latchkey.http.Route.Guarded;
 import dev.latchkey.http.Route.Open;
+import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
-/** The table of all routes. A guarded route needs a valid bearer token; an open route needs no credentials. */
+/**
+ * The table of all routes. A guarded route needs a valid bearer token, a client-only route needs the credentials of the
+ * client, and an open route needs no credentials.
+ */
 public final class Routes {
     private Routes() {}
 
-    public static List<Route> of(AuthHandlers auth, TodoHandlers todos, HealthHandlers health) {
-        return List.of(
+    /** @param client null if no client is configured: the routes for it then do not exist */
+    public static List<Route> of(
+            AuthHandlers auth,
+            IntrospectionHandlers tokens,
+            @Nullable ClientAuthentication client,
+            TodoHandlers todos,
+            HealthHandlers health) {
+        List<Route> routes = new ArrayList<>(List.of(
                 new Open("POST", "/api/auth/register", auth::register),
                 new Open("POST", "/api/auth/login", auth::login),
                 new Guarded("POST", "/api/auth/refresh", auth::refresh),
@@ -29,6 +41,11 @@ public final class Routes {
                 new Guarded("PATCH", "/api/todos/{id}", todos::patch),
                 new Guarded("DELETE", "/api/todos/{id}", todos::delete),
                 new Open("GET", "/health/live", health::live),
-                new Open("GET", "/health/ready", health::ready));
+                new Open("GET", "/health/ready", health::ready)));
+        if (client != null) {
+            routes.add(new ClientOnly("POST", "/api/auth/introspect", client, tokens::introspect));
+            routes.add(new ClientOnly("POST", "/api/auth/revoke", client, tokens::revoke));
+        }
+        return routes;
     }
 }

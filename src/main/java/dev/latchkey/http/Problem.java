@@ -53,6 +53,12 @@ public final class Problem extends RuntimeException {
         return new Problem(503, detail).withHeader("Retry-After", "1");
     }
 
+    /** Returns a 429 response for attempts to guess a secret. */
+    public static Problem tooManyAttempts(long retrySeconds) {
+        return new Problem(429, "Too many attempts. Try again in " + retrySeconds + " seconds.")
+                .withHeader("Retry-After", Long.toString(retrySeconds));
+    }
+
     /** Returns this problem with one more header. */
     public Problem withHeader(String name, String value) {
         return new Problem(String.valueOf(getMessage()), response.withHeader(name, value));

@@ -3,11 +3,13 @@ package dev.latchkey.http;
 import com.sun.net.httpserver.HttpExchange;
 import dev.latchkey.tokens.ClientInfo;
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.function.BiConsumer;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -16,6 +18,8 @@ import org.jspecify.annotations.Nullable;
 /** A request as handlers see it. */
 public final class Request {
     private static final String JSON = "application/json";
+    private static final String FORM = "application/x-www-form-urlencoded";
+    private static final Pattern AND = Pattern.compile("&");
     private static final Set<String> UTF_8 = Set.of("utf-8", "utf8", "us-ascii"); // ASCII is a part of UTF-8
     // One parameter, which may be empty, or the end of a media type (RFC 9110 §5.6.6). It takes linear time, and the
     // possessive quantifiers do not recurse.
@@ -57,13 +61,38 @@ public final class Request {
     public RequestFields query() {
         var fields = new RequestFields("query", true);
         String query = exchange.getRequestURI().getRawQuery();
-        for (String pair : query == null ? new String[0] : query.split("&")) {
-            if (!pair.isEmpty()) {
-                String[] parts = pair.split("=", 2);
-                fields.add(decode(parts[0]), parts.length == 2 ? decode(parts[1]) : "");
-            }
+        addPairs(query == null ? "" : query, fields::add);
+        return fields;
+    }
+
+    /**
+     * Reads one field of the request body, a form. All other fields are ignored, as OAuth requires (RFC 6749 §3.2). An
+     * empty value counts as absent.
+     *
+     * @throws Problem 400 if it is malformed, 413 if it is too large, 415 if it is not declared as a form
+     * @throws IOException if the connection is lost
+     */
+    public RequestFields form(String field) throws IOException {
+        String body = new String(body(FORM).readAllBytes(), StandardCharsets.UTF_8);
+        var fields = new RequestFields("request body", true);
+        try {
+            addPairs(body, (name, value) -> {
+                if (name.equals(field)) {
+                    fields.add(name, value);
+                }
+            });
+        } catch (IllegalArgumentException _) {
+            throw new Problem(400, "The request body has a malformed percent-encoding.");
         }
         return fields;
+    }
+
+    // Pair by pair, because a list of all pairs could take 20 times the memory of the text.
+    private static void addPairs(String text, BiConsumer<String, String> onPair) {
+        AND.splitAsStream(text).filter(pair -> !pair.isEmpty()).forEach(pair -> {
+            String[] parts = pair.split("=", 2);
+            onPair.accept(decode(parts[0]), parts.length == 2 ? decode(parts[1]) : "");
+        });
     }
 
     /**
@@ -73,21 +102,23 @@ public final class Request {
      * @throws IOException if the connection is lost
      */
     public RequestFields json() throws IOException {
-        var headers = exchange.getRequestHeaders();
-        List<String> types = headers.getOrDefault("Content-Type", List.of());
-        if (types.size() != 1 || !isJson(types.getFirst()) || headers.containsKey("Content-Encoding")) {
-            throw new Problem(
-                            415,
-                            "Send the body in UTF-8 with one Content-Type: application/json and no Content-Encoding.")
-                    .withHeader("Accept", JSON);
-        }
-        return RequestFields.readJson(RequestBody.of(exchange).limitedTo(settings.maxBodyBytes()));
+        return RequestFields.readJson(body(JSON));
     }
 
-    static boolean isJson(String type) {
-        return type.regionMatches(true, 0, JSON, 0, JSON.length())
+    private InputStream body(String type) {
+        var headers = exchange.getRequestHeaders();
+        List<String> types = headers.getOrDefault("Content-Type", List.of());
+        if (types.size() != 1 || !isType(type, types.getFirst()) || headers.containsKey("Content-Encoding")) {
+            String detail = "Send the body in UTF-8 with one Content-Type: " + type + " and no Content-Encoding.";
+            throw new Problem(415, detail).withHeader("Accept", type);
+        }
+        return RequestBody.of(exchange).limitedTo(settings.maxBodyBytes());
+    }
+
+    static boolean isType(String expected, String type) {
+        return type.regionMatches(true, 0, expected, 0, expected.length())
                 && PARAMETER
-                        .matcher(type.substring(JSON.length()))
+                        .matcher(type.substring(expected.length()))
                         .replaceAll(parameter -> isOtherCharset(parameter) ? "-" : "")
                         .isEmpty();
     }
@@ -98,6 +129,11 @@ public final class Request {
                         .group(2)
                         .replaceAll("\\\\(.)|^\"|\"$", "$1") // unquoted
                         .toLowerCase(Locale.ROOT));
+    }
+
+    /** Returns the {@code Authorization} headers, of which a valid request has at most one. */
+    public List<String> authorization() {
+        return exchange.getRequestHeaders().getOrDefault("Authorization", List.of());
     }
 
     /** Reports whether the request has an {@code If-Match} header. */

@@ -99,6 +99,10 @@ final class RequestHandler implements HttpHandler {
                         guarded.handler().handle(request, Route.CALLER.get()).send(e);
                 authentication.doFilter(exchange, new Filter.Chain(List.of(), handler));
             }
+            case Route.ClientOnly route -> {
+                String clientId = route.authenticator().authenticate(request);
+                route.handler().handle(request, clientId).send(exchange);
+            }
             case null -> {
                 String allow = match.allow();
                 if (!method.equals("OPTIONS")) {

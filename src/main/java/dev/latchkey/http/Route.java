@@ -3,7 +3,10 @@ package dev.latchkey.http;
 import dev.latchkey.tokens.Caller;
 import java.io.IOException;
 
-/** A row of the route table. A guarded handler takes the caller, so a route without authentication does not compile. */
+/**
+ * A row of the route table. A guarded handler takes the caller, and a client handler takes the client, so a route without
+ * its authentication does not compile.
+ */
 public sealed interface Route {
     /** As a route's method: the route accepts every method, including OPTIONS. */
     String ANY = "*";
@@ -27,6 +30,10 @@ public sealed interface Route {
     /** A route that needs a valid bearer token. */
     record Guarded(String method, String path, GuardedHandler handler) implements Route {}
 
+    /** A route that needs the credentials of a client, which is a program and not a user. */
+    record ClientOnly(String method, String path, ClientAuthenticator authenticator, ClientHandler handler)
+            implements Route {}
+
     /** Returns the response, or throws a {@link Problem}. */
     @FunctionalInterface
     interface OpenHandler {
@@ -37,5 +44,17 @@ public sealed interface Route {
     @FunctionalInterface
     interface GuardedHandler {
         Response handle(Request request, Caller caller) throws IOException;
+    }
+
+    /** Returns the id of the client that sent the request, or throws a 401 {@link Problem}. */
+    @FunctionalInterface
+    interface ClientAuthenticator {
+        String authenticate(Request request);
+    }
+
+    /** Returns the response to the client, or throws a {@link Problem}. */
+    @FunctionalInterface
+    interface ClientHandler {
+        Response handle(Request request, String clientId) throws IOException;
     }
 }

@@ -66,7 +66,11 @@ public final class TestApp extends TestClient {
                 "LOGIN_THROTTLE",
                 "false",
                 "REDIS_TIMEOUT_MS",
-                "10000"));
+                "10000",
+                "INTROSPECTION_CLIENT_ID",
+                CLIENT_ID,
+                "INTROSPECTION_CLIENT_SECRET",
+                CLIENT_SECRET));
         for (int i = 0; i < settings.length; i += 2) {
             environment.put(settings[i], settings[i + 1]);
         }
@@ -91,6 +95,7 @@ public final class TestApp extends TestClient {
                 config.passwordMinLength(),
                 config.loginThrottle(),
                 config.trustedProxyHops(),
+                config.introspectionClient(),
                 config.maxBodyBytes(),
                 config.cors(),
                 config.maxSessionsPerUser(),

@@ -1,13 +1,17 @@
 package dev.latchkey.testing;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import java.io.IOException;
 import java.net.URI;
+import java.net.URLEncoder;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.time.Duration;
+import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
@@ -17,6 +21,10 @@ import tools.jackson.databind.json.JsonMapper;
 /** An HTTP client for a service on this host, with shortcuts for common requests. */
 public class TestClient implements AutoCloseable {
     public static final String PASSWORD = "correct horse battery";
+    /** The credentials for introspection and revocation. Most characters of the secret must be form-encoded. */
+    public static final String CLIENT_ID = "resource:server";
+
+    public static final String CLIENT_SECRET = "s3cr:t %41+&=/?\"'~ abcdefghijklmnop";
     private static final JsonMapper JSON = new JsonMapper();
 
     private final int port;
@@ -92,6 +100,24 @@ public class TestClient implements AutoCloseable {
 
     public Answer send(String method, String path, String token, String body) {
         return send(method, path, body, new String[] {"Authorization", "Bearer " + token});
+    }
+
+    /** Sends a form with the credentials of the client. */
+    public Answer sendForm(String path, String form) {
+        return send(
+                "POST",
+                path,
+                form,
+                "Content-Type",
+                "application/x-www-form-urlencoded",
+                "Authorization",
+                basic(CLIENT_ID, CLIENT_SECRET));
+    }
+
+    /** Returns the credentials of a client as an {@code Authorization} header (RFC 6749 §2.3.1). */
+    public static String basic(String id, String secret) {
+        String pair = URLEncoder.encode(id, UTF_8) + ":" + URLEncoder.encode(secret, UTF_8);
+        return "Basic " + Base64.getEncoder().encodeToString(pair.getBytes(UTF_8));
     }
 
     /** Returns a username that no other test uses. */

@@ -20,7 +20,16 @@ public final class TrainingRun {
         try (var redis = EmbeddedRedis.start();
                 var client = new TestClient(port)) {
             var builder = new ProcessBuilder(command).inheritIO();
-            builder.environment().putAll(Map.of("PORT", Integer.toString(port), "REDIS_URL", redis.url()));
+            builder.environment()
+                    .putAll(Map.of(
+                            "PORT",
+                            Integer.toString(port),
+                            "REDIS_URL",
+                            redis.url(),
+                            "INTROSPECTION_CLIENT_ID",
+                            TestClient.CLIENT_ID,
+                            "INTROSPECTION_CLIENT_SECRET",
+                            TestClient.CLIENT_SECRET));
             Process service = builder.start();
             while (!isReady(client)) {
                 if (!service.isAlive()) {
@@ -79,6 +88,8 @@ public final class TrainingRun {
                 "{\"currentPassword\":\"" + TestClient.PASSWORD + "\",\"newPassword\":\"" + NEW_PASSWORD + "\"}";
         token = expect(200, client.send("PUT", "/api/auth/password", token, change))
                 .field("token");
+        introspection(client, token);
+        token = login(client, username, NEW_PASSWORD);
         expect(204, client.send("POST", "/api/auth/logout", token, ""));
         token = login(client, username, NEW_PASSWORD);
         expect(204, client.send("DELETE", "/api/auth/sessions", token, ""));
@@ -88,6 +99,14 @@ public final class TrainingRun {
 
     private static String login(TestClient client, String username, String password) {
         return expect(200, client.login(username, password)).field("token");
+    }
+
+    private static void introspection(TestClient client, String token) {
+        expect(401, client.send("POST", "/api/auth/introspect", "", "Authorization", "Basic eDp5"));
+        expect(400, client.sendForm("/api/auth/introspect", "a=b"));
+        expect(200, client.sendForm("/api/auth/introspect", "token=" + token));
+        expect(200, client.sendForm("/api/auth/revoke", "token=" + token + "&token_type_hint=access_token"));
+        expect(200, client.sendForm("/api/auth/introspect", "token=" + token));
     }
 
     private static void todos(TestClient client, String token) {

@@ -1,0 +1,69 @@
+package dev.latchkey.api;
+
+import dev.latchkey.accounts.LoginThrottle;
+import dev.latchkey.http.Problem;
+import dev.latchkey.http.Request;
+import dev.latchkey.http.Route;
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.util.Base64;
+import java.util.List;
+
+/**
+ * Authenticates the client of introspection and revocation with HTTP Basic (RFC 7617). The id and the secret are
+ * form-encoded before Base64 (RFC 6749 §2.3.1).
+ *
+ * @param throttle limits wrong credentials per address. Correct credentials need no Redis command, so neither an
+ *     attacker behind the same address nor an outage can lock the client out.
+ */
+public record ClientAuthentication(ClientCredentials credentials, LoginThrottle throttle)
+        implements Route.ClientAuthenticator {
+    private static final String SCHEME = "Basic ";
+
+    @Override
+    public String authenticate(Request request) {
+        List<String> headers = request.authorization();
+        if (headers.isEmpty()) {
+            throw unauthorized("Client credentials are required: send Authorization: Basic.");
+        }
+        // With two headers, a proxy in front may have checked the other one.
+        if (headers.size() == 1 && isCorrect(headers.getFirst())) {
+            return credentials.id();
+        }
+        long retrySeconds = throttle.acquire(request.client(), null).retrySeconds();
+        if (retrySeconds > 0) {
+            throw Problem.tooManyAttempts(retrySeconds); // not logged: the limit also bounds the audit log
+        }
+        // The id that was sent is left out, because the client may have confused it with the secret.
+        Audit.log("client authentication failed", request, "", "");
+        throw unauthorized("The client id or the client secret is wrong.");
+    }
+
+    private boolean isCorrect(String header) {
+        if (!header.regionMatches(true, 0, SCHEME, 0, SCHEME.length())) {
+            return false;
+        }
+        try {
+            byte[] decoded =
+                    Base64.getDecoder().decode(header.substring(SCHEME.length()).strip());
+            String[] sent = new String(decoded, StandardCharsets.UTF_8).split(":", 2);
+            // Both are always compared, so that the time does not reveal whether the id is right.
+            boolean isRightId = isEqual(sent[0], credentials.id());
+            boolean isRightSecret = sent.length == 2 && isEqual(sent[1], credentials.secret());
+            return isRightId && isRightSecret;
+        } catch (IllegalArgumentException _) { // malformed Base64 or percent-encoding
+            return false;
+        }
+    }
+
+    // The time of MessageDigest.isEqual depends only on the length of its first argument, which the client has sent.
+    private static boolean isEqual(String encoded, String expected) {
+        byte[] sent = URLDecoder.decode(encoded, StandardCharsets.UTF_8).getBytes(StandardCharsets.UTF_8);
+        return MessageDigest.isEqual(sent, expected.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static Problem unauthorized(String detail) {
+        return new Problem(401, detail).withHeader("WWW-Authenticate", "Basic realm=\"latchkey\"");
+    }
+}
