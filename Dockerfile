@@ -52,7 +52,7 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=15s --retries=3 \
     CMD ["/jre/bin/java", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1", "-XX:SharedArchiveFile=/app/lib.jsa", "@/app/lib/classpath", "dev.latchkey.Main", "--health"]
 # TrimNativeHeapInterval returns the memory that the JVM's compiler threads have freed to the system every 10 s. Under
 # load, that is about 12 MB.
-ENTRYPOINT ["/jre/bin/java", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:TrimNativeHeapInterval=10000", "-XX:+ExitOnOutOfMemoryError", "-XX:SharedArchiveFile=/app/lib.jsa", "@/app/lib/classpath"]
-# The heap has its full size from the start. A growing heap has too small a young generation, so it fills up with
+# MaxRAM makes the heap 64 MiB, half of 128 MiB. Unlike -Xmx64m, it gives way to an -Xmx in JAVA_TOOL_OPTIONS. The heap has
+# its full size from the start and keeps it. A smaller heap has too small a young generation, so it fills up with
 # short-lived objects.
-CMD ["-Xms64m", "-Xmx64m", "dev.latchkey.Main"]
+ENTRYPOINT ["/jre/bin/java", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:MaxRAM=128m", "-XX:InitialRAMPercentage=50", "-XX:MaxHeapFreeRatio=100", "-XX:TrimNativeHeapInterval=10000", "-XX:+ExitOnOutOfMemoryError", "-XX:SharedArchiveFile=/app/lib.jsa", "@/app/lib/classpath", "dev.latchkey.Main"]

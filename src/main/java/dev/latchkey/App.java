@@ -1,10 +1,7 @@
 package dev.latchkey;
 
-import dev.latchkey.accounts.AccountService;
 import dev.latchkey.accounts.LoginThrottle;
-import dev.latchkey.accounts.PasswordHasher;
 import dev.latchkey.accounts.PasswordPolicy;
-import dev.latchkey.accounts.UserStore;
 import dev.latchkey.api.AuthFilter;
 import dev.latchkey.api.AuthHandlers;
 import dev.latchkey.api.ClientAuthentication;
@@ -23,17 +20,12 @@ import dev.latchkey.redis.Redis;
 import dev.latchkey.redis.RedisUnavailableException;
 import dev.latchkey.todos.TodoIds;
 import dev.latchkey.todos.TodoStore;
-import dev.latchkey.tokens.SessionIndex;
-import dev.latchkey.tokens.TokenStore;
 import java.io.IOException;
-import java.time.Instant;
 import java.time.InstantSource;
-import java.time.temporal.ChronoUnit;
 import org.jspecify.annotations.Nullable;
 
 /** The running service. All parts are created and connected here. */
-public record App(Config config, Redis redis, PasswordHasher hasher, HealthHandlers health, Server server)
-        implements AutoCloseable {
+public record App(Config config, Core core, HealthHandlers health, Server server) implements AutoCloseable {
     // Each list takes up to a megabyte of heap, and hundreds of replies over the connection that token checks share.
     private static final int MAX_CONCURRENT_LISTS = 8;
 
@@ -43,26 +35,18 @@ public record App(Config config, Redis redis, PasswordHasher hasher, HealthHandl
      * @throws IOException if the address is not available
      */
     public static App start(Config config) throws IOException {
-        Redis redis = new Redis(config.redis());
-        PasswordHasher hasher = PasswordHasher.create(config.pbkdf2Iterations());
+        Core core = Core.open(config);
         try {
-            InstantSource clock = () -> Instant.now().truncatedTo(ChronoUnit.MILLIS); // as dates are stored
-            var sessions = new SessionIndex(redis);
-            var lifetimes = new TokenStore.Lifetimes(config.tokenTtl(), config.sessionMaxAge());
-            var tokens = new TokenStore(
-                    redis, sessions, config.tokenFormat(), lifetimes, config.maxSessionsPerUser(), clock);
-            var limits = new TodoStore.Limits(config.maxTodosPerUser(), config.maxTodoBytesPerUser());
-            var todos = new TodoStore(redis, limits);
-            var accounts = new AccountService(redis, new UserStore(redis), tokens, hasher, clock, todos::removeAll);
             var lists = new Bulkhead(MAX_CONCURRENT_LISTS);
             var policy = new PasswordPolicy(config.passwordMinLength());
-            var throttle = new LoginThrottle(redis, "address", config.loginThrottle());
-            var health = new HealthHandlers(redis);
-            var authHandlers = new AuthHandlers(config.registrationOpen(), accounts, tokens, policy, throttle, lists);
+            var throttle = new LoginThrottle(core.redis(), "address", config.loginThrottle());
+            var health = new HealthHandlers(core.redis());
+            var authHandlers = new AuthHandlers(
+                    config.registrationOpen(), core.accounts(), core.tokens(), policy, throttle, lists);
             var todoIds = new TodoIds(InstantSource.system());
-            var todoHandlers = new TodoHandlers(todos, tokens, lists, todoIds, clock);
-            var introspection = new IntrospectionHandlers(tokens);
-            var client = clientAuthentication(config, redis);
+            var todoHandlers = new TodoHandlers(core.todos(), core.tokens(), lists, todoIds, core.clock());
+            var introspection = new IntrospectionHandlers(core.tokens());
+            var client = clientAuthentication(config, core.redis());
             var routes = Routes.of(authHandlers, introspection, client, todoHandlers, health);
             var settings = new HttpSettings(
                     config.address(),
@@ -70,11 +54,10 @@ public record App(Config config, Redis redis, PasswordHasher hasher, HealthHandl
                     config.trustedProxyHops(),
                     config.cors(),
                     config.accessLog());
-            Server server = Server.start(settings, routes, new AuthFilter(tokens), App::problem);
-            return new App(config, redis, hasher, health, server);
+            Server server = Server.start(settings, routes, new AuthFilter(core.tokens()), App::problem);
+            return new App(config, core, health, server);
         } catch (IOException | RuntimeException e) {
-            hasher.close();
-            redis.close();
+            core.close();
             throw e;
         }
     }
@@ -119,8 +102,7 @@ public record App(Config config, Redis redis, PasswordHasher hasher, HealthHandl
             Thread.currentThread().interrupt();
             return false;
         } finally {
-            hasher.close();
-            redis.close();
+            core.close();
         }
     }
 

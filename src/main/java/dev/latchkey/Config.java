@@ -64,7 +64,19 @@ public record Config(
     /** @throws Invalid with all errors */
     public static Config from(Map<String, String> environment) throws Invalid {
         var reader = new Reader(environment, new ArrayList<>());
-        InetSocketAddress address = reader.address();
+        return from(reader, reader.address());
+    }
+
+    /**
+     * Returns the configuration of a command, which does not listen: {@code HOST} and {@code PORT} do not matter.
+     *
+     * @throws Invalid with all errors
+     */
+    static Config forCommand(Map<String, String> environment) throws Invalid {
+        return from(new Reader(environment, new ArrayList<>()), new InetSocketAddress(0));
+    }
+
+    private static Config from(Reader reader, InetSocketAddress address) throws Invalid {
         RedisSettings redis = reader.redis();
         int tokenTtl = reader.number("TOKEN_TTL", 3600, 1, Integer.MAX_VALUE);
         int thirtyDays = 2_592_000; // NIST SP 800-63B-4 §2.1.3

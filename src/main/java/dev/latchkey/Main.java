@@ -4,6 +4,7 @@ import static java.lang.System.Logger.Level.ERROR;
 import static java.lang.System.Logger.Level.INFO;
 
 import dev.latchkey.logging.Logs;
+import java.io.FileDescriptor;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.BindException;
@@ -15,6 +16,7 @@ import java.net.URI;
 import java.net.URISyntaxException;
 import java.nio.charset.StandardCharsets;
 import java.security.Security;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -23,15 +25,16 @@ import org.jspecify.annotations.Nullable;
  * requests had to be cut off, 1 after a failure, and 2 if the configuration is not valid.
  */
 public final class Main {
-    private static final int FAILED = 1;
-    private static final int BAD_CONFIGURATION = 2; // or bad arguments
+    static final int FAILED = 1;
+    static final int BAD_CONFIGURATION = 2; // or bad arguments
     private static final int HEALTH_TIMEOUT_MILLIS = 4000; // less than the 5 s that the image gives its health check
     private static final int MAX_REASON_BYTES = 1000;
     private static final String USAGE = """
             usage: latchkey            runs the service, configured by environment variables
                    latchkey --health   asks the service on this machine whether it is ready
                    latchkey --version  prints the version
-                   latchkey --help     prints this text""";
+                   latchkey --help     prints this text
+            """ + UserCommands.USAGE;
 
     private Main() {}
 
@@ -42,7 +45,12 @@ public final class Main {
             case "--health" -> System.exit(health(System.getenv()));
             case "--version" -> System.out.println("latchkey " + version());
             case "--help" -> System.out.println(USAGE);
-            default -> fail(BAD_CONFIGURATION, "unknown argument\n" + USAGE);
+            default -> {
+                if (args[0].equals("user")) {
+                    System.exit(UserCommands.run(List.of(args).subList(1, args.length), System.getenv()));
+                }
+                fail(BAD_CONFIGURATION, "unknown argument\n" + USAGE);
+            }
         }
     }
 
@@ -59,7 +67,7 @@ public final class Main {
         // The JDK would keep an address for 30 s, and a failed lookup for 10 s. Redis may get a new address earlier.
         Security.setProperty("networkaddress.cache.ttl", "0");
         Security.setProperty("networkaddress.cache.negative.ttl", "0");
-        Logs logs = Logs.install();
+        Logs logs = Logs.install(FileDescriptor.out);
         Thread.setDefaultUncaughtExceptionHandler((thread, e) -> uncaught(logs, thread, e));
         try {
             Config config = Config.from(environment);
@@ -126,24 +134,23 @@ public final class Main {
             }
             InputStream body = connection.getErrorStream(); // null if there is none
             String reason = body == null ? "" : new String(body.readNBytes(MAX_REASON_BYTES), StandardCharsets.UTF_8);
-            print(url + " is " + status + ": " + reason);
-            return FAILED;
+            return report(FAILED, url + " is " + status + ": " + reason);
         } catch (Config.Invalid e) {
-            print(e.getMessage());
-            return BAD_CONFIGURATION;
+            return report(BAD_CONFIGURATION, e.getMessage());
         } catch (IOException | URISyntaxException e) {
-            print(url + " does not respond: " + e.getMessage());
-            return FAILED;
+            return report(FAILED, url + " does not respond: " + e.getMessage());
         }
     }
 
-    private static void print(@Nullable String message) {
-        String.valueOf(message).lines().forEach(line -> System.err.println("latchkey: " + line));
+    /** Prints each line of an error, and returns the exit code. */
+    static int report(int exitCode, @Nullable String error) {
+        String ascii = String.valueOf(error).replace('–', '-'); // the locale of the terminal may not have it
+        ascii.lines().forEach(line -> System.err.println("latchkey: " + line));
+        return exitCode;
     }
 
     private static App fail(int code, @Nullable String message) {
-        print(message);
-        System.exit(code);
+        System.exit(report(code, message));
         throw new IllegalStateException("exited");
     }
 }

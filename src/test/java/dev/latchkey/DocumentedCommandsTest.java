@@ -54,8 +54,9 @@ class DocumentedCommandsTest {
     /** The first lines of the blocks that no test runs, and the reasons. */
     private static final Map<String, String> NOT_RUN = Map.of(
             "docker compose up --build", "needs Docker and downloads images",
+            "docker compose run --rm latchkey user set-password alice", "needs Docker and the image",
             "docker build -t latchkey .", "needs Docker and downloads images",
-            "docker run --memory 448m -p 8080:8080 -e REDIS_URL=redis://redis.example:6379 latchkey \\",
+            "docker run --memory 448m -p 8080:8080 -e REDIS_URL=redis://redis.example:6379 \\",
                     "needs Docker and the image",
             "scripts/run", "builds the project with Maven",
             "scripts/test", "runs all tests",
@@ -124,6 +125,7 @@ class DocumentedCommandsTest {
             case "api.md" -> api(blocks);
             case "configuration.md, Configuration" -> configurationErrors(only(blocks));
             case "operations.md, Without Docker" -> jar(only(blocks));
+            case "operations.md, Accounts" -> accounts(only(blocks));
             case "operations.md, Logs" -> logLines(only(blocks));
             case "operations.md, Import users" -> importedUsers(only(blocks));
             case "operations.md, Troubleshooting" -> tokensOfOtherPrograms(only(blocks));
@@ -245,6 +247,19 @@ class DocumentedCommandsTest {
 
     /** Does not build the project: in place of Maven, a script provides a jar that refers to the classes of this build. */
     private void jar(String commands) throws Exception {
+        writeJar(folder.resolve("stand-in.jar"));
+        shell.replace(
+                "mvn",
+                "[ \"$*\" = 'package -DskipTests' ] && mkdir -p target/latchkey && mv *.jar target/latchkey/latchkey.jar");
+        shell.run("{\n" + commands + "} >service.log 2>&1 &");
+        try (var client = new TestClient(servicePort)) {
+            Load.await(() -> isReady(client));
+            assertEquals(201, client.register("alice").status());
+        }
+    }
+
+    // Has the manifest of the jar that Maven builds.
+    private static void writeJar(Path jar) throws IOException {
         var manifest = new Manifest();
         var attributes = manifest.getMainAttributes();
         attributes.put(Attributes.Name.MANIFEST_VERSION, "1.0");
@@ -256,15 +271,17 @@ class DocumentedCommandsTest {
                             .map(path -> path.toUri().toString())
                             .collect(Collectors.joining(" ")));
         }
-        new JarOutputStream(Files.newOutputStream(folder.resolve("stand-in.jar")), manifest).close();
-        shell.replace(
-                "mvn",
-                "[ \"$*\" = 'package -DskipTests' ] && mkdir -p target/latchkey && mv *.jar target/latchkey/latchkey.jar");
-        shell.run("{\n" + commands + "} >service.log 2>&1 &");
-        try (var client = new TestClient(servicePort)) {
-            Load.await(() -> isReady(client));
-            assertEquals(201, client.register("alice").status());
-        }
+        new JarOutputStream(Files.newOutputStream(jar), manifest).close();
+    }
+
+    private void accounts(String commands) throws IOException {
+        writeJar(Files.createDirectories(folder.resolve("target/latchkey")).resolve("latchkey.jar"));
+        List<String> printed = shell.run("export REDIS_TIMEOUT_MS=10000; {\n" + commands + "} 2>/dev/null")
+                .lines()
+                .toList();
+        assertEquals("alice: created, sessions ended: 0", printed.getFirst());
+        assertTrue(printed.get(1).matches("alice\t\\S+Z\t0\tenabled"), printed::toString);
+        assertEquals("alice: deleted, sessions ended: 0", printed.getLast());
     }
 
     private static boolean isReady(TestClient client) {

@@ -3,6 +3,10 @@ package dev.latchkey;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.latchkey.accounts.AccountAdministration;
+import dev.latchkey.accounts.Username;
+import dev.latchkey.overload.ContentionException;
+import dev.latchkey.redis.RedisUnavailableException;
 import dev.latchkey.testing.CuttingProxy;
 import dev.latchkey.testing.EmbeddedRedis;
 import dev.latchkey.testing.Load;
@@ -10,6 +14,7 @@ import dev.latchkey.testing.TestApp;
 import dev.latchkey.testing.TestClient.Answer;
 import dev.latchkey.testing.Topology;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.junit.jupiter.api.AfterAll;
@@ -29,17 +34,20 @@ class HalfDoneTest {
     private static EmbeddedRedis redis;
     private static CuttingProxy proxy;
     private static TestApp app;
+    private static Core commands;
 
     @BeforeAll
     static void start() throws Exception {
         redis = EmbeddedRedis.start();
         proxy = new CuttingProxy(redis.port());
         app = TestApp.startOn(new Topology(proxy.url(), redis.url()), "REDIS_TIMEOUT_MS", "200");
+        commands = Core.open(TestApp.config(proxy.url(), "REDIS_TIMEOUT_MS", "200"));
     }
 
     @AfterAll
     static void stop() throws Exception {
         app.close();
+        commands.close();
         proxy.close();
         redis.close();
     }
@@ -272,6 +280,47 @@ class HalfDoneTest {
             assertEquals(200, last.status());
             // The response does not wait for the clean-up.
             Load.await(() -> app.liveKeys(scenario.name()).size() == 3);
+        });
+    }
+
+    /** Runs an operation of an operator, and returns 200 or 503. */
+    private static Answer operate(Consumer<AccountAdministration> operation) {
+        try {
+            operation.accept(new AccountAdministration(commands.accounts()));
+            return new Answer(200, Map.of(), "");
+        } catch (RedisUnavailableException | ContentionException e) {
+            return new Answer(503, Map.of(), e.toString());
+        }
+    }
+
+    private static void awaitCommands() {
+        Load.await(() -> operate(_ -> commands.redis().ping()).status() == 200);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"NOT_SENT, false", "REPLY_LOST, true"})
+    void repeating_an_interrupted_command_of_an_operator_completes_it(CuttingProxy.Cut cut, boolean staysDown) {
+        Consumer<Scenario> beforeRepeating = scenario -> {
+            awaitCommands();
+            scenario.expireReservation();
+        };
+        Function<Scenario, Answer> setPassword =
+                scenario -> operate(operator -> operator.setPassword(new Username(scenario.name()), NEW_PASSWORD));
+        cutAtEachCommand(cut, staysDown, setPassword, beforeRepeating, (scenario, _, last) -> {
+            assertEquals(200, last.status());
+            scenario.assertRevoked(scenario.token(), scenario.other());
+            assertEquals(200, app.login(scenario.name(), NEW_PASSWORD).status());
+        });
+        Function<Scenario, Answer> disable = scenario -> operate(operator -> operator.disable(scenario.name()));
+        cutAtEachCommand(cut, staysDown, disable, beforeRepeating, (scenario, _, last) -> {
+            assertEquals(200, last.status());
+            scenario.assertRevoked(scenario.token(), scenario.other());
+            assertEquals(-1, app.redis().pttl("users:" + scenario.name()));
+        });
+        Function<Scenario, Answer> delete = scenario -> operate(operator -> operator.delete(scenario.name()));
+        cutAtEachCommand(cut, staysDown, delete, beforeRepeating, (scenario, _, last) -> {
+            assertEquals(200, last.status());
+            scenario.assertNothingInherited();
         });
     }
 }

@@ -102,7 +102,8 @@ class MainTest {
             assertTrue(output.startsWith("latchkey: unknown argument"), output);
             assertTrue(output.contains("usage: "), output);
         }
-        assertTrue(output(ServiceProcess.java(List.of("--help")), 0).startsWith("usage: "));
+        String help = output(ServiceProcess.java(List.of("--help")), 0);
+        assertTrue(help.startsWith("usage: ") && help.contains("latchkey user set-password NAME"), help);
     }
 
     /** Otherwise the process would keep running without the thread, or exit with 0, which means a normal stop. */

@@ -3,6 +3,9 @@ package dev.latchkey;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.latchkey.accounts.AccountAdministration;
+import dev.latchkey.accounts.Username;
+import dev.latchkey.overload.ContentionException;
 import dev.latchkey.testing.EmbeddedRedis;
 import dev.latchkey.testing.Interleaver;
 import dev.latchkey.testing.Interleaver.Both;
@@ -48,6 +51,8 @@ class RaceTest {
     private static TestApp app;
     private static TestApp first;
     private static TestApp second;
+    private static Core commands;
+    private static AccountAdministration operator;
 
     @Parameter
     String storage = "";
@@ -60,12 +65,16 @@ class RaceTest {
         app = TestApp.startOn(redis.url(), settings);
         first = TestApp.startOn(interleaver.firstUrl(), settings);
         second = TestApp.startOn(interleaver.secondUrl(), settings);
+        commands = Core.open(TestApp.config(interleaver.secondUrl(), settings));
+        commands.redis().ping();
+        operator = new AccountAdministration(commands.accounts());
     }
 
     @AfterParameterizedClassInvocation
     static void stop() throws Exception {
         first.close();
         second.close();
+        commands.close();
         app.close();
         interleaver.close();
         redis.close();
@@ -444,5 +453,69 @@ class RaceTest {
                 () -> second.send("POST", "/api/auth/logout", token, ""));
         assertEquals(204, responses.second().status());
         assertEquals("{\"active\":false}", responses.first().text());
+    }
+
+    /** Runs an operation of an operator as the second request of a race. Its answer has no meaning. */
+    private static Request operator(Consumer<String> operation) {
+        return (_, scenario) -> {
+            operation.accept(scenario.name());
+            return new Answer(0, Map.of(), "");
+        };
+    }
+
+    private static void setPassword(String name) {
+        operator.setPassword(new Username(name), NEW_PASSWORD);
+    }
+
+    @Test
+    void no_login_refresh_or_password_change_escapes_an_operator_who_sets_the_password() throws Exception {
+        Request change = (instance, scenario) -> changePassword(instance, scenario.token(), OTHER_PASSWORD);
+        for (Request request : List.<Request>of(RaceTest::login, RaceTest::refresh, change)) {
+            race(request, operator(RaceTest::setPassword), (scenario, response, _) -> {
+                assertOneOf(response, 200, 401);
+                scenario.assertValid();
+                assertEquals(401, scenario.loginStatus(TestApp.PASSWORD));
+                assertEquals(401, scenario.loginStatus(OTHER_PASSWORD));
+                assertEquals(200, scenario.loginStatus(NEW_PASSWORD));
+            });
+        }
+    }
+
+    @Test
+    void no_login_or_refresh_escapes_an_operator_who_disables_or_deletes_the_user() throws Exception {
+        for (Request request : List.<Request>of(RaceTest::login, RaceTest::refresh)) {
+            race(request, operator(name -> operator.disable(name)), (scenario, response, _) -> {
+                assertOneOf(response, 200, 401);
+                scenario.assertValid();
+                assertEquals(401, scenario.loginStatus(TestApp.PASSWORD));
+            });
+            race(request, operator(name -> operator.delete(name)), (scenario, response, _) -> {
+                assertOneOf(response, 200, 401);
+                scenario.assertValid();
+                assertEquals(
+                        0, app.redis().dbsize(), () -> app.redis().keys("*").toString());
+            });
+        }
+    }
+
+    @Test
+    void a_registration_during_set_password_leaves_the_password_of_the_operator() throws Exception {
+        Consumer<Scenario> removeUser = scenario -> app.redis().del("users:" + scenario.name());
+        Request set = (_, scenario) -> {
+            try {
+                setPassword(scenario.name());
+                return new Answer(200, Map.of(), "");
+            } catch (ContentionException _) {
+                return new Answer(503, Map.of(), "");
+            }
+        };
+        race(removeUser, RaceTest::register, set, (scenario, registered, done) -> {
+            assertOneOf(registered, 201, 409, 503);
+            scenario.assertValid();
+            if (done.status() == 200) {
+                assertEquals(200, scenario.loginStatus(NEW_PASSWORD));
+                assertEquals(401, scenario.loginStatus(OTHER_PASSWORD));
+            }
+        });
     }
 }

@@ -1,8 +1,12 @@
 package dev.latchkey;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.latchkey.accounts.AccountAdministration;
+import dev.latchkey.accounts.Username;
+import dev.latchkey.redis.RedisUnavailableException;
 import dev.latchkey.testing.Documents;
 import dev.latchkey.testing.EmbeddedRedis;
 import dev.latchkey.testing.RawClient;
@@ -30,13 +34,15 @@ class RedisUserTest {
     private static String user = "";
     private static String forCluster = "";
     private static String forWarnings = "";
+    private static String forList = "";
 
     @BeforeAll
     static void readDocument() throws IOException {
-        List<String> lines = Documents.blocks("operations.md", "Redis user", 3);
+        List<String> lines = Documents.blocks("operations.md", "Redis user", 4);
         user = lines.get(0);
         forCluster = lines.get(1);
         forWarnings = lines.get(2);
+        forList = lines.get(3);
     }
 
     /** Sends a line to Redis as it is written in the document. Redis accepts commands in that form. */
@@ -101,6 +107,24 @@ class RedisUserTest {
                 app.newToken();
             }
             assertTrue(executed(redis).containsAll(granted(forWarnings)));
+        }
+    }
+
+    @Test
+    void the_commands_of_an_operator_need_one_further_permission_and_only_to_list_users() throws Exception {
+        try (var redis = EmbeddedRedis.start()) {
+            send(redis, user);
+            try (var core = Core.open(TestApp.config(asUser(redis.url())))) {
+                var operator = new AccountAdministration(core.accounts());
+                operator.setPassword(new Username("alice"), TestApp.PASSWORD);
+                operator.disable("alice");
+                var refused = assertThrows(RedisUnavailableException.class, () -> operator.forEachUser(_ -> {}));
+                assertEquals("the user of Redis may not run scan", refused.explanation());
+                send(redis, forList);
+                operator.forEachUser(user -> assertEquals("alice", user.username()));
+                operator.delete("alice");
+            }
+            assertTrue(executed(redis).containsAll(granted(forList)));
         }
     }
 

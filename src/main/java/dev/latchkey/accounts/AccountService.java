@@ -5,14 +5,12 @@ import dev.latchkey.overload.Attempts;
 import dev.latchkey.overload.ContentionException;
 import dev.latchkey.overload.OverloadedException;
 import dev.latchkey.redis.Redis;
-import dev.latchkey.redis.RedisUnavailableException;
 import dev.latchkey.tokens.Caller;
 import dev.latchkey.tokens.ClientInfo;
 import dev.latchkey.tokens.TokenStore;
 import dev.latchkey.tokens.TokenStore.IssuedToken;
 import java.time.InstantSource;
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -46,50 +44,11 @@ public record AccountService(
     /**
      * Creates a user. Returns null if the username is taken.
      *
-     * <p>The username is reserved first, and the user is created after everything of an earlier user is gone. A
-     * registration that fails half-way can therefore be repeated, and never creates an account to which an old token
-     * belongs.
-     *
      * @throws ContentionException if another request is registering or deleting the username
      */
     public @Nullable User register(Username username, String password) {
         var user = new User(username.text(), hasher.hash(password), clock.instant());
-        UserRecord reservation = UserStore.reservation(user.username(), user.createdDate());
-        if (redis.callOrUndo(() -> reserveAndCreate(reservation, user), () -> users.remove(reservation))) {
-            return user;
-        }
-        UserRecord other = users.find(user.username());
-        long seconds = other == null ? 1 : users.reservedSeconds(other);
-        if (seconds > 0) {
-            throw new ContentionException(seconds);
-        }
-        return null;
-    }
-
-    // Reports whether the username was free.
-    private boolean reserveAndCreate(UserRecord reservation, User user) {
-        if (!users.reserve(reservation)) {
-            return false;
-        }
-        tokens.revokeAll(user.username());
-        deleteDataWhileReserved(reservation);
-        try {
-            if (!users.create(reservation, user)) {
-                throw new ContentionException(1);
-            }
-        } catch (RedisUnavailableException e) {
-            // The user may have been created, and a repeated registration would find the username taken. After a
-            // timeout, the client has already waited long enough.
-            var found = new AtomicReference<@Nullable UserRecord>();
-            if (e.reason() != RedisUnavailableException.Reason.TIMEOUT) {
-                redis.cleanUp(() -> found.set(users.find(user.username())));
-            }
-            UserRecord record = found.get();
-            if (record == null || !record.user().equals(user)) {
-                throw e;
-            }
-        }
-        return true;
+        return lifecycle().create(user) ? user : null;
     }
 
     /**
@@ -171,25 +130,8 @@ public record AccountService(
             if (!verified) {
                 throw new WrongPasswordException();
             }
-            UserRecord disabled =
-                    record == null ? UserStore.reservation(username, clock.instant()) : users.disableLogin(record);
-            if (disabled == null || (record == null && !users.reserve(disabled))) {
-                return null;
-            }
-            Set<String> endedIds = tokens.revokeOthers(caller);
-            deleteDataWhileReserved(disabled);
-            endedIds.addAll(tokens.revokeOwn(caller, null));
-            redis.cleanUp(() -> users.remove(disabled));
-            return endedIds;
+            return lifecycle().delete(username, record, caller, clock.instant());
         });
-    }
-
-    // After the reservation has expired, the data may belong to the next user with that username.
-    private void deleteDataWhileReserved(UserRecord reservation) {
-        if (!users.isUnchanged(reservation)) {
-            throw new ContentionException(1);
-        }
-        deleteUserData.accept(reservation.user().username());
     }
 
     // Returns null if the record has changed: the password that was verified may no longer be correct.
@@ -202,5 +144,9 @@ public record AccountService(
         }
         undo.run();
         return null;
+    }
+
+    AccountLifecycle lifecycle() {
+        return new AccountLifecycle(redis, users, tokens, deleteUserData);
     }
 }

@@ -1,13 +1,18 @@
 package dev.latchkey.accounts;
 
 import dev.latchkey.json.Json;
+import dev.latchkey.redis.KeyBatches;
 import dev.latchkey.redis.Redis;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** The records {@code users:{username}}: JSON {@code {username, passwordHash, createdDate}} without a TTL. */
 public record UserStore(Redis redis) {
+    private static final String PREFIX = "users:";
     private static final Duration RESERVATION = Duration.ofSeconds(60);
 
     /**
@@ -28,6 +33,27 @@ public record UserStore(Redis redis) {
     UserRecord find(String username) {
         String json = redis.get(key(username));
         return json == null ? null : new UserRecord(Json.read(json, User.class), json);
+    }
+
+    /**
+     * Passes the records of all users in batches, by username, with the same guarantees as {@link KeyBatches#scan}. The
+     * user of an unreadable record is null.
+     */
+    void forEachBatch(Consumer<Map<String, @Nullable User>> onUsers) {
+        var batches = new KeyBatches(redis);
+        batches.scan(PREFIX, keys -> {
+            Map<String, @Nullable User> users = new LinkedHashMap<>();
+            batches.get(keys).forEach((key, json) -> users.put(key.substring(PREFIX.length()), readable(json)));
+            onUsers.accept(users);
+        });
+    }
+
+    private static @Nullable User readable(String json) {
+        try {
+            return Json.read(json, User.class);
+        } catch (IllegalStateException _) {
+            return null;
+        }
     }
 
     /** Reports whether the record has not changed since it was read. */
@@ -59,11 +85,16 @@ public record UserStore(Redis redis) {
      * record belongs to a user.
      */
     long reservedSeconds(UserRecord record) {
-        if (!record.user().passwordHash().isEmpty()) {
+        return reservedSeconds(record.user());
+    }
+
+    /** As {@link #reservedSeconds(UserRecord)}. */
+    long reservedSeconds(User user) {
+        if (!user.passwordHash().isEmpty()) {
             return 0;
         }
         // -1: an operator has disabled the login of this user. -2: the reservation has just ended.
-        long millis = redis.pttl(key(record));
+        long millis = redis.pttl(key(user.username()));
         return millis == -1 ? 0 : Math.ceilDiv(Math.max(1, millis), 1000);
     }
 
@@ -104,6 +135,6 @@ public record UserStore(Redis redis) {
     }
 
     private static String key(String username) {
-        return "users:" + username;
+        return PREFIX + username;
     }
 }

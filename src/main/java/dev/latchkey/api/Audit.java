@@ -8,7 +8,7 @@ import dev.latchkey.http.Request;
 import java.util.Collection;
 
 /** The audit log: one line per event that an investigation would ask for. It never has a token, password or hash. */
-final class Audit {
+public final class Audit {
     private static final System.Logger LOG = System.getLogger("latchkey.audit");
 
     private Audit() {}
@@ -48,5 +48,21 @@ final class Audit {
     static void manyFailedLogins(String username) {
         String message = "many failed logins within a day";
         LOG.log(WARNING, message, "username", username, "failures", LoginThrottle.ALARM_PER_DAY);
+    }
+
+    /**
+     * Logs what an operator's command did. Such an event has no address and no request, but a source.
+     *
+     * @param event empty if the command only ended sessions
+     */
+    public static void logCommand(String event, String username, Collection<String> endedSessionIds) {
+        if (!event.isEmpty()) {
+            logCommand(event, username, "");
+        }
+        endedSessionIds.forEach(id -> logCommand("session revoked", username, id));
+    }
+
+    private static void logCommand(String event, String username, String sessionId) {
+        LOG.log(INFO, event, "username", username, "session", sessionId, "source", "command-line");
     }
 }

@@ -25,7 +25,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes one line per log record to standard output, for everything in the process that logs. The project's own
+ * Writes one line per log record, for everything in the process that logs. The project's own
  * loggers, {@code latchkey.…}, take names and values as parameters: {@code log(INFO, "refreshed", "username",
  * "alice")}.
  *
@@ -43,8 +43,7 @@ public final class Logs extends Handler {
     // able to inject a line, control a terminal, or disguise a line.
     private static final Pattern UNSAFE = Pattern.compile("[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]");
 
-    private final PrintStream out =
-            new PrintStream(new BufferedOutputStream(new FileOutputStream(FileDescriptor.out), BUFFER_BYTES));
+    private final PrintStream out;
     private final SimpleFormatter formatter = new SimpleFormatter();
     private final Logger own = Logger.getLogger(OWN); // the JDK forgets the level of an unreferenced logger
     private volatile Format format = Format.TEXT;
@@ -64,16 +63,22 @@ public final class Logs extends Handler {
         public void reset() {}
     }
 
-    private Logs() {}
+    private Logs(FileDescriptor target) {
+        out = new PrintStream(new BufferedOutputStream(new FileOutputStream(target), BUFFER_BYTES));
+    }
 
-    /** Installs the handler. Must be called before anything logs. */
-    public static Logs install() {
+    /**
+     * Installs the handler. Must be called before anything logs.
+     *
+     * @param target standard output for the service, and standard error for a command, whose output is something else
+     */
+    public static Logs install(FileDescriptor target) {
         System.setProperty("java.util.logging.manager", Manager.class.getName());
         Logger root = Logger.getLogger("");
         for (Handler other : root.getHandlers()) {
             root.removeHandler(other);
         }
-        var logs = new Logs();
+        var logs = new Logs(target);
         root.addHandler(logs);
         var _ = Executors.newSingleThreadScheduledExecutor(
                         Thread.ofPlatform().daemon().name("log-flush").factory())
@@ -158,7 +163,8 @@ public final class Logs extends Handler {
         return !value.isEmpty();
     }
 
-    private static String safe(@Nullable String text) {
+    /** Returns the text with {@code ?} in place of each character that could control a terminal or disguise a line. */
+    public static String safe(@Nullable String text) {
         return text == null ? "" : isPlain(text) ? text : UNSAFE.matcher(text).replaceAll("?");
     }
 

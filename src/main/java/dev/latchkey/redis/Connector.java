@@ -86,7 +86,7 @@ final class Connector implements AutoCloseable {
     Connector(RedisSettings settings, Consumer<Throwable> onReconnectFailure) {
         timeout = settings.timeout();
         lastLostNanos = System.nanoTime() - timeout.toNanos();
-        List<RedisURI> uris = settings.uris(longer(timeout, MIN_HANDSHAKE_TIMEOUT));
+        List<RedisURI> uris = settings.uris(handshakeTimeout());
         boolean tls = uris.getFirst().isSsl();
         resources = resources();
         var _ = resources
@@ -109,6 +109,10 @@ final class Connector implements AutoCloseable {
             singleClient.setOptions(options);
             client = singleClient;
         }
+    }
+
+    Duration handshakeTimeout() {
+        return longer(timeout, MIN_HANDSHAKE_TIMEOUT);
     }
 
     private static Duration longer(Duration one, Duration other) {

@@ -1,23 +1,16 @@
 package dev.latchkey.redis;
 
 import io.lettuce.core.KeyValue;
-import io.lettuce.core.LettuceFutures;
-import io.lettuce.core.RedisFuture;
 import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.SetArgs;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
 import java.time.Duration;
 import java.util.Collection;
-import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
-import java.util.stream.Gatherers;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,8 +32,6 @@ public final class Redis implements AutoCloseable {
             if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
             return redis.call('HDEL', KEYS[1], ARGV[1])""";
 
-    private static final int MAX_COMMANDS_AT_ONCE = 50;
-
     /** A key holds a value of another type than it should, so a retry cannot succeed. */
     public static final class WrongTypeException extends RuntimeException {
         private static final long serialVersionUID = 1;
@@ -58,6 +49,11 @@ public final class Redis implements AutoCloseable {
      */
     public Redis(RedisSettings settings) {
         connection = new SharedConnection(settings);
+    }
+
+    /** Waits until the first attempt to connect has succeeded or failed, at most for the time that it may take. */
+    public void awaitFirstAttempt() {
+        connection.awaitFirstAttempt();
     }
 
     public void ping() {
@@ -100,26 +96,6 @@ public final class Redis implements AutoCloseable {
     /** Deletes the key, and reports whether it existed. */
     public boolean del(String key) {
         return call(key, redis -> redis.del(key)) == 1;
-    }
-
-    /**
-     * Returns those of the keys that exist.
-     *
-     * <p>Sends one command per key, because the keys may be on different nodes, and up to 50 commands at once.
-     * Sending one after the other would double the time of a list of 50 sessions even beside Redis. Sending all at
-     * once would fill the queue that all requests share.
-     */
-    public Set<String> existingKeys(List<String> keys) {
-        Set<String> existing = new HashSet<>();
-        var windows = keys.stream().gather(Gatherers.windowFixed(MAX_COMMANDS_AT_ONCE));
-        windows.forEach(some -> existing.addAll(connection.send("", redis -> {
-            Map<String, RedisFuture<Long>> replies = new HashMap<>();
-            some.forEach(key -> replies.put(key, redis.async().exists(key)));
-            // No timeout is needed, because ReplyTimeouts ends each wait.
-            replies.values().removeIf(reply -> LettuceFutures.awaitOrCancel(reply, 0, TimeUnit.NANOSECONDS) == 0);
-            return replies.keySet();
-        })));
-        return existing;
     }
 
     public @Nullable String hget(String key, String field) {
@@ -190,7 +166,12 @@ public final class Redis implements AutoCloseable {
     }
 
     private <T extends @Nullable Object> T call(String key, Function<RedisClusterCommands<String, String>, T> command) {
-        return connection.send(key, redis -> command.apply(redis.sync()));
+        return send(key, redis -> command.apply(redis.sync()));
+    }
+
+    /** @param key that the command uses; empty if it uses none or several */
+    <T extends @Nullable Object> T send(String key, Function<Connector.Connection, T> command) {
+        return connection.send(key, command);
     }
 
     @Override

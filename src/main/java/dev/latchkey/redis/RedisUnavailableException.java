@@ -30,4 +30,9 @@ public final class RedisUnavailableException extends RuntimeException {
     public Reason reason() {
         return reason;
     }
+
+    /** Returns what has failed and what to check, as the log says it. Contains no secret. */
+    public String explanation() {
+        return OutageLog.reason(this);
+    }
 }

@@ -27,6 +27,7 @@ final class SharedConnection implements AutoCloseable {
     private final Duration timeout;
     private final CountDownLatch firstAttempt = new CountDownLatch(1);
     private volatile Connector.@Nullable Connection connection;
+    private volatile @Nullable RuntimeException connectFailure;
     private volatile boolean closed;
 
     SharedConnection(RedisSettings settings) {
@@ -46,6 +47,7 @@ final class SharedConnection implements AutoCloseable {
             connection = opened;
             return true;
         } catch (RuntimeException e) { // if closed meanwhile, Lettuce and netty throw other exceptions too
+            connectFailure = e;
             if (!closed) {
                 outageLog.connectFailed(e);
             }
@@ -121,9 +123,17 @@ final class SharedConnection implements AutoCloseable {
         }
         var opened = connection;
         if (opened == null) {
-            throw new RedisConnectionException("not connected yet");
+            throw new RedisConnectionException("not connected yet", connectFailure);
         }
         return opened;
+    }
+
+    void awaitFirstAttempt() {
+        try {
+            var _ = firstAttempt.await(connector.handshakeTimeout().toNanos(), TimeUnit.NANOSECONDS);
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private static Reason reason(RedisException e) {

@@ -3,6 +3,7 @@ package dev.latchkey.tokens;
 import static java.lang.System.Logger.Level.WARNING;
 
 import dev.latchkey.json.Json;
+import dev.latchkey.redis.KeyBatches;
 import dev.latchkey.redis.Redis;
 import java.time.Duration;
 import java.util.Collection;
@@ -10,6 +11,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -47,6 +49,15 @@ public record SessionIndex(Redis redis) {
         Map<String, Session> all = new HashMap<>();
         repairing(username, () -> redis.hgetall(key(username))).forEach((suffix, json) -> all.put(suffix, parse(json)));
         return all;
+    }
+
+    /** Returns the number of entries per user. A user without an index, or with an index of the wrong type, has none. */
+    Map<String, Long> counts(List<String> usernames) {
+        Map<String, Long> byKey = new KeyBatches(redis)
+                .hlen(usernames.stream().map(SessionIndex::key).toList());
+        return usernames.stream()
+                .distinct()
+                .collect(Collectors.toMap(name -> name, name -> byKey.getOrDefault(key(name), 0L)));
     }
 
     /** Returns null if there is no readable entry: another program has written the token, or the token was revoked. */

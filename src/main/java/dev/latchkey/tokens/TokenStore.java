@@ -3,6 +3,7 @@ package dev.latchkey.tokens;
 import static java.lang.System.Logger.Level.WARNING;
 
 import dev.latchkey.overload.Attempts;
+import dev.latchkey.redis.KeyBatches;
 import dev.latchkey.redis.Redis;
 import java.time.Duration;
 import java.time.Instant;
@@ -175,8 +176,8 @@ public record TokenStore(
     public List<Session> sessions(String username) {
         Map<String, Session> all = index.all(username);
         all.values().removeIf(Session.UNREADABLE::equals);
-        Set<String> existing =
-                redis.existingKeys(all.keySet().stream().map(TokenStore::key).toList());
+        Set<String> existing = new KeyBatches(redis)
+                .existing(all.keySet().stream().map(TokenStore::key).toList());
         List<String> expired = all.keySet().stream()
                 .filter(keySuffix -> !existing.contains(key(keySuffix)))
                 .toList();
@@ -185,6 +186,11 @@ public record TokenStore(
         Map<String, Session> byId = all.values().stream() // during a refresh, a session has two entries
                 .collect(Collectors.toMap(Session::id, session -> session, (one, _) -> one));
         return byId.values().stream().sorted(NEWEST_FIRST).toList();
+    }
+
+    /** Returns the number of session entries per user. Some of them may have outlived their token. */
+    public Map<String, Long> sessionCounts(List<String> usernames) {
+        return index.counts(usernames);
     }
 
     /** Ends all sessions of a user. Returns the ids of those that had a valid token. */

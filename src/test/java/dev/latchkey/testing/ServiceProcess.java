@@ -37,8 +37,20 @@ public final class ServiceProcess extends TestClient {
         return java(Path.of(""), List.of(), arguments, settings);
     }
 
+    /** Returns what {@link #java} starts, but with separate standard output and standard error. */
+    public static ProcessBuilder builder(List<String> arguments, String... settings) {
+        return builder(Path.of(""), List.of(), arguments, settings);
+    }
+
     private static Process java(Path folder, List<String> prefix, List<String> arguments, String... settings)
             throws IOException {
+        return builder(folder, prefix, arguments, settings)
+                .redirectErrorStream(true)
+                .start();
+    }
+
+    private static ProcessBuilder builder(
+            Path folder, List<String> prefix, List<String> arguments, String... settings) {
         String classes = Path.of("target/classes").toAbsolutePath().toString();
         String libraries = Path.of("target/latchkey/lib").toAbsolutePath() + "/*"; // those that are shipped
         List<String> command = new ArrayList<>(prefix);
@@ -48,14 +60,13 @@ public final class ServiceProcess extends TestClient {
                 classes + File.pathSeparator + libraries,
                 "dev.latchkey.Main"));
         command.addAll(arguments);
-        var builder = new ProcessBuilder(command)
-                .directory(folder.toAbsolutePath().toFile())
-                .redirectErrorStream(true);
+        var builder =
+                new ProcessBuilder(command).directory(folder.toAbsolutePath().toFile());
         builder.environment().clear();
         for (int i = 0; i < settings.length; i += 2) {
             builder.environment().put(settings[i], settings[i + 1]);
         }
-        return builder.start();
+        return builder;
     }
 
     /**

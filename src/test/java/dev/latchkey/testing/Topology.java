@@ -45,7 +45,7 @@ public record Topology(String url, String adminUrl) {
      */
     private static Topology acl() throws IOException {
         String line =
-                Documents.blocks("operations.md", "Redis user", 3).getFirst().strip();
+                Documents.blocks("operations.md", "Redis user", 4).getFirst().strip();
         String user = line.replace("ACL SETUSER ", "user ").replace(">PASSWORD", ">p@ss/w:1");
         var redis = EmbeddedRedis.start(Map.of(user, " "));
         return new Topology(redis.url().replace("://", "://latchkey:p%40ss%2Fw%3A1@"), redis.url());

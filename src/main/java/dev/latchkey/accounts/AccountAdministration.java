@@ -1,0 +1,156 @@
+package dev.latchkey.accounts;
+
+import dev.latchkey.accounts.UserStore.UserRecord;
+import dev.latchkey.overload.Attempts;
+import dev.latchkey.overload.ContentionException;
+import dev.latchkey.tokens.TokenStore;
+import java.time.Instant;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What an operator does to any account, without its password. It follows the rules of {@link AccountService}, so it is
+ * safe against concurrent requests, and an operation that has failed half-way can be repeated.
+ *
+ * <p>All operations throw a {@link ContentionException} while a request registers or deletes the user.
+ */
+public record AccountAdministration(AccountService accounts) {
+    // Only the first attempt computes a hash.
+    private static final int MAX_ATTEMPTS = 10;
+
+    /**
+     * The result of an operation.
+     *
+     * @param userExisted whether there was such a user before
+     * @param endedSessionIds the public ids of the sessions that were ended
+     */
+    public record Result(boolean userExisted, Set<String> endedSessionIds) {}
+
+    /** Whether a user can log in. The record of a user may be unreadable because another program wrote it. */
+    public enum State {
+        ENABLED,
+        DISABLED,
+        UNREADABLE
+    }
+
+    /**
+     * A line of the list of users.
+     *
+     * @param createdDate null if the record is unreadable
+     * @param sessions number of entries in the session index, some of which may have outlived their token
+     */
+    public record Summary(String username, @Nullable Instant createdDate, long sessions, State state) {}
+
+    /**
+     * Returns the username that an operator means: the text as it is if it has a user record, because another program
+     * may have created users whose names this service does not allow; otherwise the canonical form if there is one.
+     */
+    public String resolve(String name) {
+        String canonical = Username.canonical(name);
+        return canonical.isEmpty() || users().find(name) != null ? name : canonical;
+    }
+
+    /** Reports whether there is such a user, enabled or disabled. */
+    public boolean exists(String username) {
+        UserRecord record = users().find(username);
+        return record != null && users().reservedSeconds(record) == 0;
+    }
+
+    /**
+     * Creates a user, or replaces the password of a user, ends all sessions and enables the login.
+     *
+     * @throws ContentionException also if other requests keep changing the record
+     */
+    public Result setPassword(Username username, String password) {
+        String name = username.text();
+        var user = new User(
+                name, accounts.hasher().hash(password), accounts.clock().instant());
+        return Attempts.repeat(MAX_ATTEMPTS, () -> {
+            UserRecord record = unreserved(name);
+            if (record == null) {
+                return accounts.lifecycle().create(user) ? new Result(false, Set.of()) : null;
+            }
+            return users().replaceHash(record, user.passwordHash()) == null
+                    ? null
+                    : new Result(true, tokens().revokeAll(name));
+        });
+    }
+
+    /** Ends all sessions, and refuses every login until the next {@link #setPassword}. The username stays taken. */
+    public Result disable(String username) {
+        return change(username, record -> {
+            // If the record has no hash, an earlier call may have failed before it had ended all sessions.
+            boolean disabled = record.user().passwordHash().isEmpty() || users().replaceHash(record, "") != null;
+            return disabled ? tokens().revokeAll(username) : null;
+        });
+    }
+
+    /** Ends all sessions. The user can log in again. */
+    public Result endSessions(String username) {
+        return change(username, _ -> tokens().revokeAll(username));
+    }
+
+    /**
+     * Deletes the user with all sessions and data. If there is no such user, this deletes what an earlier deletion may
+     * have left.
+     */
+    public Result delete(String username) {
+        return Attempts.repeat(MAX_ATTEMPTS, () -> {
+            UserRecord record = unreserved(username);
+            Instant now = accounts.clock().instant();
+            Set<String> endedIds = accounts.lifecycle().delete(username, record, null, now);
+            return endedIds == null ? null : new Result(record != null, endedIds);
+        });
+    }
+
+    /**
+     * Passes all users, in no particular order. A user that exists during the whole call is passed at least once, and
+     * rarely twice.
+     */
+    public void forEachUser(Consumer<Summary> onUser) {
+        users().forEachBatch(users -> {
+            Map<String, Long> sessions = tokens().sessionCounts(List.copyOf(users.keySet()));
+            users.forEach((username, user) -> {
+                long count = sessions.getOrDefault(username, 0L);
+                if (user == null) {
+                    onUser.accept(new Summary(username, null, count, State.UNREADABLE));
+                } else if (users().reservedSeconds(user) == 0) {
+                    State state = user.passwordHash().isEmpty() ? State.DISABLED : State.ENABLED;
+                    onUser.accept(new Summary(username, user.createdDate(), count, state));
+                }
+            });
+        });
+    }
+
+    /** @param change returns the ids of the sessions that it has ended, or null if the record has changed meanwhile */
+    private Result change(String username, Function<UserRecord, @Nullable Set<String>> change) {
+        return Attempts.repeat(MAX_ATTEMPTS, () -> {
+            UserRecord record = unreserved(username);
+            Set<String> endedIds = record == null ? new HashSet<>() : change.apply(record);
+            return endedIds == null ? null : new Result(record != null, endedIds);
+        });
+    }
+
+    // Returns null if there is no such user.
+    private @Nullable UserRecord unreserved(String username) {
+        UserRecord record = users().find(username);
+        long seconds = record == null ? 0 : users().reservedSeconds(record);
+        if (seconds > 0) {
+            throw new ContentionException(seconds);
+        }
+        return record;
+    }
+
+    private UserStore users() {
+        return accounts.users();
+    }
+
+    private TokenStore tokens() {
+        return accounts.tokens();
+    }
+}
