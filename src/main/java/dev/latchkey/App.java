@@ -7,12 +7,16 @@ import dev.latchkey.accounts.PasswordPolicy;
 import dev.latchkey.accounts.UserStore;
 import dev.latchkey.api.AuthFilter;
 import dev.latchkey.api.AuthHandlers;
+import dev.latchkey.api.AuthMetrics;
 import dev.latchkey.api.HealthHandlers;
+import dev.latchkey.api.MetricsHandler;
 import dev.latchkey.api.Routes;
 import dev.latchkey.api.TodoHandlers;
 import dev.latchkey.http.HttpSettings;
 import dev.latchkey.http.Problem;
 import dev.latchkey.http.Server;
+import dev.latchkey.metrics.JvmMetrics;
+import dev.latchkey.metrics.Registry;
 import dev.latchkey.overload.Bulkhead;
 import dev.latchkey.overload.ContentionException;
 import dev.latchkey.overload.OverloadedException;
@@ -23,16 +27,29 @@ import dev.latchkey.todos.TodoStore;
 import dev.latchkey.tokens.SessionIndex;
 import dev.latchkey.tokens.TokenStore;
 import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import org.jspecify.annotations.Nullable;
 
-/** The running service. All parts are created and connected here. */
-public record App(Config config, Redis redis, PasswordHasher hasher, HealthHandlers health, Server server)
+/**
+ * The running service. All parts are created and connected here.
+ *
+ * @param metricsServer null if the configuration has no metrics port
+ */
+public record App(
+        Config config,
+        Redis redis,
+        PasswordHasher hasher,
+        HealthHandlers health,
+        Server server,
+        @Nullable Server metricsServer)
         implements AutoCloseable {
     // Each list takes up to a megabyte of heap, and hundreds of replies over the connection that token checks share.
     private static final int MAX_CONCURRENT_LISTS = 8;
+    private static final Duration MAX_METRICS_STOP = Duration.ofSeconds(1);
 
     /**
      * Starts the service, whether Redis replies or not. Until Redis replies, requests that need it get a 503.
@@ -54,16 +71,46 @@ public record App(Config config, Redis redis, PasswordHasher hasher, HealthHandl
             var policy = new PasswordPolicy(config.passwordMinLength());
             var throttle = new LoginThrottle(redis, config.loginThrottle());
             var health = new HealthHandlers(redis);
-            var authHandlers = new AuthHandlers(accounts, tokens, policy, throttle, lists);
+            var registry = new Registry();
+            redis.register(registry);
+            hasher.register(registry);
+            var authMetrics = new AuthMetrics(registry);
+            var authHandlers = new AuthHandlers(accounts, tokens, policy, throttle, lists, authMetrics);
             var todoIds = new TodoIds(InstantSource.system());
             var todoHandlers = new TodoHandlers(todos, tokens, lists, todoIds, clock);
             var routes = Routes.of(authHandlers, todoHandlers, health);
-            var settings = new HttpSettings(config.address(), config.maxBodyBytes(), config.trustedProxyHops());
-            Server server = Server.start(settings, routes, new AuthFilter(tokens), App::problem);
-            return new App(config, redis, hasher, health, server);
+            var settings = new HttpSettings(
+                    config.address(), config.metricsAddress(), config.maxBodyBytes(), config.trustedProxyHops());
+            var authentication = new AuthFilter(tokens);
+            Server server = Server.start(settings, routes, authentication, App::problem, registry);
+            Server metricsServer = startMetrics(server, settings, registry, health, authentication);
+            return new App(config, redis, hasher, health, server, metricsServer);
         } catch (IOException | RuntimeException e) {
             hasher.close();
             redis.close();
+            throw e;
+        }
+    }
+
+    // Returns null if the configuration has no metrics port. The JDK's management beans are not loaded then.
+    private static @Nullable Server startMetrics(
+            Server publicServer,
+            HttpSettings settings,
+            Registry registry,
+            HealthHandlers health,
+            AuthFilter authentication)
+            throws IOException {
+        InetSocketAddress address = settings.metricsAddress();
+        if (address == null) {
+            return null;
+        }
+        JvmMetrics.register(registry);
+        registry.gauge("latchkey_build_info", "Always 1.", () -> 1, "version", Main.version());
+        var routes = Routes.ofMetricsPort(new MetricsHandler(registry), health);
+        try {
+            return Server.startMetrics(settings, address, routes, authentication, App::problem);
+        } catch (IOException e) {
+            publicServer.server().stop(0);
             throw e;
         }
     }
@@ -88,6 +135,11 @@ public record App(Config config, Redis redis, PasswordHasher hasher, HealthHandl
         return server.port();
     }
 
+    /** Returns the metrics port, or null if there is none. */
+    public @Nullable Integer metricsPort() {
+        return metricsServer == null ? null : metricsServer.port();
+    }
+
     /**
      * Stops gracefully: reports that this instance is not ready, serves for the lame-duck time, finishes requests in
      * flight, and stops.
@@ -97,7 +149,11 @@ public record App(Config config, Redis redis, PasswordHasher hasher, HealthHandl
     public boolean stop() {
         health.drain();
         try {
-            return server.stop(config.shutdownLameDuck(), config.shutdownGrace());
+            boolean finished = server.stop(config.shutdownLameDuck(), config.shutdownGrace());
+            if (metricsServer != null) { // until now, so that Prometheus sees the requests that have been finished
+                var _ = metricsServer.stop(Duration.ZERO, MAX_METRICS_STOP);
+            }
+            return finished;
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
             return false;

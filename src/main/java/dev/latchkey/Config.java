@@ -18,10 +18,12 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /** The configuration, from environment variables. An empty variable counts as unset. */
 public record Config(
         InetSocketAddress address,
+        @Nullable InetSocketAddress metricsAddress,
         RedisSettings redis,
         Duration tokenTtl,
         TokenFormat tokenFormat,
@@ -49,8 +51,10 @@ public record Config(
     /** @throws Invalid with all errors */
     public static Config from(Map<String, String> environment) throws Invalid {
         var reader = new Reader(environment, new ArrayList<>());
+        InetSocketAddress address = reader.address();
         var config = new Config(
-                reader.address(),
+                address,
+                reader.metricsAddress(address),
                 reader.redis(),
                 Duration.ofSeconds(reader.number("TOKEN_TTL", 3600, 1, Integer.MAX_VALUE)),
                 reader.choice("TOKEN_STORAGE", List.of(TokenFormat.values())),
@@ -105,6 +109,19 @@ public record Config(
                 errors.add("HOST must be an address or host name of this machine, such as 0.0.0.0, not '" + host + "'");
             }
             return address;
+        }
+
+        /** Returns null if there is no metrics port. */
+        @Nullable
+        InetSocketAddress metricsAddress(InetSocketAddress address) {
+            if (text("METRICS_PORT", "").isEmpty()) {
+                return null;
+            }
+            int port = number("METRICS_PORT", 0, 0, 65_535);
+            if (port == address.getPort() && port != 0) {
+                errors.add("METRICS_PORT must not be the same as PORT, " + port + ", because metrics are not public");
+            }
+            return new InetSocketAddress(address.getAddress(), port);
         }
 
         private static boolean isOfThisMachine(InetSocketAddress address) {

@@ -31,7 +31,12 @@ import org.jspecify.annotations.Nullable;
  * @param lists limits how many lists are made at the same time
  */
 public record AuthHandlers(
-        AccountService accounts, TokenStore tokens, PasswordPolicy policy, LoginThrottle throttle, Bulkhead lists) {
+        AccountService accounts,
+        TokenStore tokens,
+        PasswordPolicy policy,
+        LoginThrottle throttle,
+        Bulkhead lists,
+        AuthMetrics metrics) {
     private record AccountBody(String username, Instant createdDate) {}
 
     private record LoginBody(String token, String username) {}
@@ -70,7 +75,7 @@ public record AuthHandlers(
         String name = Username.canonical(username.get());
         try {
             Supplier<IssuedToken> login = () -> accounts.login(name, password.get(), request.client());
-            IssuedToken issued = rateLimited(request, name, username.get(), login);
+            IssuedToken issued = metrics.login(() -> rateLimited(request, name, username.get(), login));
             Audit.log("login succeeded", request, name, issued.session().id());
             Audit.sessionsRevoked(request, name, issued.endedSessionIds());
             return Response.json(200, new LoginBody(issued.token(), name));
@@ -195,6 +200,7 @@ public record AuthHandlers(
             Request request, String username, @Nullable String name, Supplier<T> action) {
         var attempt = throttle.acquire(request.client(), name);
         if (attempt.retrySeconds() > 0) {
+            metrics.rateLimited();
             Audit.log("throttled", request, username, "");
             throw new Problem(429, "Too many attempts. Try again in " + attempt.retrySeconds() + " seconds.")
                     .withHeader("Retry-After", Long.toString(attempt.retrySeconds()));

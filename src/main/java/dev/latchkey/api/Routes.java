@@ -9,6 +9,7 @@ import java.util.List;
 public final class Routes {
     private Routes() {}
 
+    /** Returns the routes of the public port. */
     public static List<Route> of(AuthHandlers auth, TodoHandlers todos, HealthHandlers health) {
         return List.of(
                 new Open("POST", "/api/auth/register", auth::register),
@@ -28,6 +29,14 @@ public final class Routes {
                 new Guarded("GET", "/api/todos/{id}", todos::get),
                 new Guarded("PATCH", "/api/todos/{id}", todos::patch),
                 new Guarded("DELETE", "/api/todos/{id}", todos::delete),
+                new Open("GET", "/health/live", health::live),
+                new Open("GET", "/health/ready", health::ready));
+    }
+
+    /** Returns the routes of the metrics port. */
+    public static List<Route> ofMetricsPort(MetricsHandler metrics, HealthHandlers health) {
+        return List.of(
+                new Open("GET", "/metrics", metrics::metrics),
                 new Open("GET", "/health/live", health::live),
                 new Open("GET", "/health/ready", health::ready));
     }

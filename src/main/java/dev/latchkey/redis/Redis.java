@@ -1,5 +1,6 @@
 package dev.latchkey.redis;
 
+import dev.latchkey.metrics.Registry;
 import io.lettuce.core.KeyValue;
 import io.lettuce.core.LettuceFutures;
 import io.lettuce.core.RedisFuture;
@@ -58,6 +59,11 @@ public final class Redis implements AutoCloseable {
      */
     public Redis(RedisSettings settings) {
         connection = new SharedConnection(settings);
+    }
+
+    /** Adds the measurements of this object to a registry. */
+    public void register(Registry registry) {
+        connection.register(registry);
     }
 
     public void ping() {
