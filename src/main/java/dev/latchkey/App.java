@@ -4,15 +4,19 @@ import dev.latchkey.accounts.LoginThrottle;
 import dev.latchkey.accounts.PasswordPolicy;
 import dev.latchkey.api.AuthFilter;
 import dev.latchkey.api.AuthHandlers;
+import dev.latchkey.api.AuthMetrics;
 import dev.latchkey.api.ClientAuthentication;
 import dev.latchkey.api.ClientCredentials;
 import dev.latchkey.api.HealthHandlers;
 import dev.latchkey.api.IntrospectionHandlers;
+import dev.latchkey.api.MetricsHandler;
 import dev.latchkey.api.Routes;
 import dev.latchkey.api.TodoHandlers;
 import dev.latchkey.http.HttpSettings;
 import dev.latchkey.http.Problem;
 import dev.latchkey.http.Server;
+import dev.latchkey.metrics.JvmMetrics;
+import dev.latchkey.metrics.Registry;
 import dev.latchkey.overload.Bulkhead;
 import dev.latchkey.overload.ContentionException;
 import dev.latchkey.overload.OverloadedException;
@@ -21,13 +25,25 @@ import dev.latchkey.redis.RedisUnavailableException;
 import dev.latchkey.todos.TodoIds;
 import dev.latchkey.todos.TodoStore;
 import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.time.Duration;
 import java.time.InstantSource;
 import org.jspecify.annotations.Nullable;
 
-/** The running service. All parts are created and connected here. */
-public record App(Config config, Core core, HealthHandlers health, Server server) implements AutoCloseable {
+/**
+ * The running service. All parts are created and connected here.
+ *
+ * @param metricsServer null if the configuration has no metrics port
+ */
+public record App(
+        Config config,
+        Core core,
+        HealthHandlers health,
+        Server server,
+        @Nullable Server metricsServer) implements AutoCloseable {
     // Each list takes up to a megabyte of heap, and hundreds of replies over the connection that token checks share.
     private static final int MAX_CONCURRENT_LISTS = 8;
+    private static final Duration MAX_METRICS_STOP = Duration.ofSeconds(1);
 
     /**
      * Starts the service, whether Redis replies or not. Until Redis replies, requests that need it get a 503.
@@ -39,10 +55,19 @@ public record App(Config config, Core core, HealthHandlers health, Server server
         try {
             var lists = new Bulkhead(MAX_CONCURRENT_LISTS);
             var policy = new PasswordPolicy(config.passwordMinLength());
+            var registry = new Registry();
+            core.redis().register(registry);
+            core.hasher().register(registry);
             var throttle = new LoginThrottle(core.redis(), "address", config.loginThrottle());
             var health = new HealthHandlers(core.redis());
             var authHandlers = new AuthHandlers(
-                    config.registrationOpen(), core.accounts(), core.tokens(), policy, throttle, lists);
+                    config.registrationOpen(),
+                    core.accounts(),
+                    core.tokens(),
+                    policy,
+                    throttle,
+                    lists,
+                    new AuthMetrics(registry));
             var todoIds = new TodoIds(InstantSource.system());
             var todoHandlers = new TodoHandlers(core.todos(), core.tokens(), lists, todoIds, core.clock());
             var introspection = new IntrospectionHandlers(core.tokens());
@@ -50,12 +75,15 @@ public record App(Config config, Core core, HealthHandlers health, Server server
             var routes = Routes.of(authHandlers, introspection, client, todoHandlers, health);
             var settings = new HttpSettings(
                     config.address(),
+                    config.metricsAddress(),
                     config.maxBodyBytes(),
                     config.trustedProxyHops(),
                     config.cors(),
                     config.accessLog());
-            Server server = Server.start(settings, routes, new AuthFilter(core.tokens()), App::problem);
-            return new App(config, core, health, server);
+            var authentication = new AuthFilter(core.tokens());
+            Server server = Server.start(settings, routes, authentication, App::problem, registry);
+            Server metricsServer = startMetrics(server, settings, registry, health, authentication);
+            return new App(config, core, health, server, metricsServer);
         } catch (IOException | RuntimeException e) {
             core.close();
             throw e;
@@ -66,6 +94,29 @@ public record App(Config config, Core core, HealthHandlers health, Server server
         var throttle = new LoginThrottle(redis, "client", config.loginThrottle());
         ClientCredentials credentials = config.introspectionClient();
         return credentials == null ? null : new ClientAuthentication(credentials, throttle);
+    }
+
+    // Returns null if the configuration has no metrics port. The JDK's management beans are not loaded then.
+    private static @Nullable Server startMetrics(
+            Server publicServer,
+            HttpSettings settings,
+            Registry registry,
+            HealthHandlers health,
+            AuthFilter authentication)
+            throws IOException {
+        InetSocketAddress address = settings.metricsAddress();
+        if (address == null) {
+            return null;
+        }
+        JvmMetrics.register(registry);
+        registry.gauge("latchkey_build_info", "Always 1.", () -> 1, "version", Main.version());
+        var routes = Routes.ofMetricsPort(new MetricsHandler(registry), health);
+        try {
+            return Server.startMetrics(settings, address, routes, authentication, App::problem);
+        } catch (IOException e) {
+            publicServer.server().stop(0);
+            throw e;
+        }
     }
 
     // Returns the response to an exception, or null if the exception is unexpected.
@@ -88,6 +139,11 @@ public record App(Config config, Core core, HealthHandlers health, Server server
         return server.port();
     }
 
+    /** Returns the metrics port, or null if there is none. */
+    public @Nullable Integer metricsPort() {
+        return metricsServer == null ? null : metricsServer.port();
+    }
+
     /**
      * Stops gracefully: reports that this instance is not ready, serves for the lame-duck time, finishes requests in
      * flight, and stops.
@@ -97,7 +153,11 @@ public record App(Config config, Core core, HealthHandlers health, Server server
     public boolean stop() {
         health.drain();
         try {
-            return server.stop(config.shutdownLameDuck(), config.shutdownGrace());
+            boolean finished = server.stop(config.shutdownLameDuck(), config.shutdownGrace());
+            if (metricsServer != null) { // until now, so that Prometheus sees the requests that have been finished
+                var _ = metricsServer.stop(Duration.ZERO, MAX_METRICS_STOP);
+            }
+            return finished;
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
             return false;

@@ -30,6 +30,7 @@ import org.jspecify.annotations.Nullable;
 /** The configuration, from environment variables. An empty variable counts as unset. */
 public record Config(
         InetSocketAddress address,
+        @Nullable InetSocketAddress metricsAddress,
         RedisSettings redis,
         Duration tokenTtl,
         Duration sessionMaxAge,
@@ -64,7 +65,8 @@ public record Config(
     /** @throws Invalid with all errors */
     public static Config from(Map<String, String> environment) throws Invalid {
         var reader = new Reader(environment, new ArrayList<>());
-        return from(reader, reader.address());
+        InetSocketAddress address = reader.address();
+        return from(reader, address, reader.metricsAddress(address));
     }
 
     /**
@@ -73,15 +75,17 @@ public record Config(
      * @throws Invalid with all errors
      */
     static Config forCommand(Map<String, String> environment) throws Invalid {
-        return from(new Reader(environment, new ArrayList<>()), new InetSocketAddress(0));
+        return from(new Reader(environment, new ArrayList<>()), new InetSocketAddress(0), null);
     }
 
-    private static Config from(Reader reader, InetSocketAddress address) throws Invalid {
+    private static Config from(Reader reader, InetSocketAddress address, @Nullable InetSocketAddress metricsAddress)
+            throws Invalid {
         RedisSettings redis = reader.redis();
         int tokenTtl = reader.number("TOKEN_TTL", 3600, 1, Integer.MAX_VALUE);
         int thirtyDays = 2_592_000; // NIST SP 800-63B-4 §2.1.3
         var config = new Config(
                 address,
+                metricsAddress,
                 redis,
                 Duration.ofSeconds(tokenTtl),
                 Duration.ofSeconds(
@@ -181,6 +185,19 @@ public record Config(
                 errors.add("HOST must be an address or host name of this machine, such as 0.0.0.0, not '" + host + "'");
             }
             return address;
+        }
+
+        /** Returns null if there is no metrics port. */
+        @Nullable
+        InetSocketAddress metricsAddress(InetSocketAddress address) {
+            if (text("METRICS_PORT", "").isEmpty()) {
+                return null;
+            }
+            int port = number("METRICS_PORT", 0, 0, 65_535);
+            if (port == address.getPort() && port != 0) {
+                errors.add("METRICS_PORT must not be the same as PORT, " + port + ", because metrics are not public");
+            }
+            return new InetSocketAddress(address.getAddress(), port);
         }
 
         private static boolean isOfThisMachine(InetSocketAddress address) {

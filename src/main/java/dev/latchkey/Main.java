@@ -54,7 +54,7 @@ public final class Main {
         }
     }
 
-    private static String version() {
+    static String version() {
         String version = Main.class.getPackage().getImplementationVersion(); // from the jar's manifest
         return version == null ? "development" : version;
     }
@@ -93,12 +93,14 @@ public final class Main {
                             Runtime.getRuntime().halt(0); // otherwise the exit code is the signal's number
                         }
                     }));
+            if (app.metricsPort() != null) {
+                log.log(INFO, "serving metrics", "port", app.metricsPort());
+            }
             log.log(INFO, "listening", "port", app.port(), "version", version());
             logs.flush();
             return app;
         } catch (BindException e) {
-            String cause = "cannot listen on port " + config.address().getPort() + ": " + e.getMessage();
-            return fail(FAILED, cause + ". Set PORT or HOST.");
+            return fail(FAILED, e.getMessage());
         } catch (IOException e) {
             return fail(FAILED, String.valueOf(e));
         }

@@ -24,23 +24,28 @@ class ArchitectureTest {
     private static final Map<String, String> ALLOWED = Map.ofEntries(
             Map.entry("", ".*"),
             Map.entry(
-                    "api", JDK + HTTP_SERVER + ours("api", "http", "accounts", "tokens", "todos", "redis", "overload")),
+                    "api",
+                    JDK
+                            + HTTP_SERVER
+                            + ours("api", "http", "accounts", "tokens", "todos", "redis", "overload", "metrics")),
             Map.entry(
                     "http",
-                    JDK + HTTP_SERVER + ours("http", "json", "overload")
+                    JDK + HTTP_SERVER + ours("http", "json", "overload", "metrics")
                             + "|dev\\.latchkey\\.tokens\\.(Caller|ClientInfo)"),
             Map.entry(
                     "accounts",
-                    JDK + "|javax\\.crypto\\..*" + ours("accounts", "tokens", "redis", "json", "encoding", "overload")),
+                    JDK + "|javax\\.crypto\\..*"
+                            + ours("accounts", "tokens", "redis", "json", "encoding", "overload", "metrics")),
             Map.entry("tokens", JDK + ours("tokens", "redis", "json", "encoding", "overload")),
             Map.entry("todos", JDK + ours("todos", "redis", "json", "encoding", "overload")),
             Map.entry("logging", JDK + ours("json")),
             Map.entry(
                     "redis",
                     JDK + "|javax\\.net\\.ssl\\..*|io\\.lettuce\\..*|io\\.netty\\..*|reactor\\.util\\.Loggers"
-                            + ours("redis", "overload")),
+                            + ours("redis", "overload", "metrics")),
             Map.entry("json", JDK + "|tools\\.jackson\\..*|com\\.fasterxml\\.jackson\\.annotation\\..*"),
             Map.entry("encoding", JDK),
+            Map.entry("metrics", JDK + ours("metrics") + "|com\\.sun\\.management\\..*"),
             Map.entry("overload", JDK));
 
     private static String ours(String... packages) {

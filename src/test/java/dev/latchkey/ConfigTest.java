@@ -30,6 +30,7 @@ class ConfigTest {
     void unset_and_blank_variables_have_the_documented_defaults() throws Exception {
         var expected = new Config(
                 new InetSocketAddress("0.0.0.0", 8080),
+                null,
                 new RedisSettings("redis://localhost:6379", false, "", Duration.ofSeconds(1)),
                 Duration.ofHours(1),
                 Duration.ofDays(30),

@@ -2,6 +2,8 @@ package dev.latchkey.accounts;
 
 import static java.lang.System.Logger.Level.WARNING;
 
+import dev.latchkey.metrics.Histogram;
+import dev.latchkey.metrics.Registry;
 import dev.latchkey.overload.Bulkhead;
 import dev.latchkey.overload.OverloadedException;
 import java.security.GeneralSecurityException;
@@ -47,6 +49,7 @@ public final class PasswordHasher implements AutoCloseable {
     private final SecureRandom random = new SecureRandom();
     private final ExecutorService pool;
     private final Bulkhead permits;
+    private final Histogram durations = new Histogram();
     private final String dummyHash;
 
     /**
@@ -66,6 +69,15 @@ public final class PasswordHasher implements AutoCloseable {
     public static PasswordHasher create(int iterations) {
         int threads = Math.max(1, Runtime.getRuntime().availableProcessors() - 1);
         return new PasswordHasher(iterations, threads, new Bulkhead(threads));
+    }
+
+    /** Adds the measurements of this object to a registry. */
+    public void register(Registry registry) {
+        String duration = "Time of a task that computes one or two password hashes, without the wait for a thread.";
+        registry.histogram("latchkey_password_hash_duration_seconds", duration, durations);
+        registry.gauge("latchkey_password_hashes_running", "Tasks that compute password hashes.", permits::running);
+        registry.gauge("latchkey_password_hashes_waiting", "Requests that wait for a hash thread.", permits::waiting);
+        registry.gauge("latchkey_password_hash_threads", "Number of hash threads.", permits::size);
     }
 
     /**
@@ -139,6 +151,7 @@ public final class PasswordHasher implements AutoCloseable {
 
     private <T extends @Nullable Object> T run(Callable<T> task) {
         return permits.run(() -> {
+            long start = System.nanoTime();
             try {
                 return pool.submit(task).get();
             } catch (ExecutionException e) {
@@ -146,6 +159,8 @@ public final class PasswordHasher implements AutoCloseable {
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 throw new IllegalStateException(e);
+            } finally {
+                durations.recordSince(start);
             }
         });
     }

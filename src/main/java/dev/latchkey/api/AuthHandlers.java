@@ -37,7 +37,8 @@ public record AuthHandlers(
         TokenStore tokens,
         PasswordPolicy policy,
         LoginThrottle throttle,
-        Bulkhead lists) {
+        Bulkhead lists,
+        AuthMetrics metrics) {
     private record AccountBody(String username, Instant createdDate) {}
 
     private record LoginBody(String token, String username, Instant expiresDate) {}
@@ -83,7 +84,7 @@ public record AuthHandlers(
         String name = Username.canonical(username.get());
         try {
             Supplier<IssuedToken> login = () -> accounts.login(name, password.get(), request.client());
-            IssuedToken issued = rateLimited(request, name, username.get(), login);
+            IssuedToken issued = metrics.login(() -> rateLimited(request, name, username.get(), login));
             Audit.log("login succeeded", request, name, issued.session().id());
             Audit.sessionsRevoked(request, name, issued.endedSessionIds());
             return Response.json(
@@ -209,6 +210,7 @@ public record AuthHandlers(
             Request request, String username, @Nullable String name, Supplier<T> action) {
         var attempt = throttle.acquire(request.client(), name);
         if (attempt.retrySeconds() > 0) {
+            metrics.rateLimited();
             Audit.log("throttled", request, username, "");
             throw Problem.tooManyAttempts(attempt.retrySeconds());
         }

@@ -15,7 +15,11 @@ import org.jspecify.annotations.Nullable;
 public final class Routes {
     private Routes() {}
 
-    /** @param client null if no client is configured: the routes for it then do not exist */
+    /**
+     * Returns the routes of the public port.
+     *
+     * @param client null if no client is configured: the routes for it then do not exist
+     */
     public static List<Route> of(
             AuthHandlers auth,
             IntrospectionHandlers tokens,
@@ -47,5 +51,13 @@ public final class Routes {
             routes.add(new ClientOnly("POST", "/api/auth/revoke", client, tokens::revoke));
         }
         return routes;
+    }
+
+    /** Returns the routes of the metrics port. */
+    public static List<Route> ofMetricsPort(MetricsHandler metrics, HealthHandlers health) {
+        return List.of(
+                new Open("GET", "/metrics", metrics::metrics),
+                new Open("GET", "/health/live", health::live),
+                new Open("GET", "/health/ready", health::ready));
     }
 }

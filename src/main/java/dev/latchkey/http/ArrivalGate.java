@@ -91,6 +91,11 @@ final class ArrivalGate implements Executor, AutoCloseable {
         }
     }
 
+    /** Returns how many requests are arriving. */
+    int arriving() {
+        return arriving.size();
+    }
+
     @Override
     public void close() {
         threads.shutdownNow();

@@ -19,6 +19,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.IntConsumer;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /** The life of a request: its head, route, caller, handler, response or problem, and access log line. */
 final class RequestHandler implements HttpHandler {
@@ -35,17 +36,25 @@ final class RequestHandler implements HttpHandler {
     private final ProblemMapper problems;
     private final ArrivalGate arrivals;
     private final HttpSettings settings;
+    private final @Nullable RequestMetrics metrics;
     // The JDK's own count of requests in flight is wrong after a broken exchange.
     private final Semaphore notInFlight = new Semaphore(Integer.MAX_VALUE);
     private volatile boolean draining;
 
+    /** @param metrics null for the metrics port, whose requests are neither measured nor logged at INFO */
     RequestHandler(
-            Router router, Filter authentication, ProblemMapper problems, ArrivalGate arrivals, HttpSettings settings) {
+            Router router,
+            Filter authentication,
+            ProblemMapper problems,
+            ArrivalGate arrivals,
+            HttpSettings settings,
+            @Nullable RequestMetrics metrics) {
         this.router = router;
         this.authentication = authentication;
         this.problems = problems;
         this.arrivals = arrivals;
         this.settings = settings;
+        this.metrics = metrics;
     }
 
     @Override
@@ -54,12 +63,15 @@ final class RequestHandler implements HttpHandler {
         notInFlight.acquireUninterruptibly();
         RequestHead head = RequestHead.of(exchange);
         String requestId = requestId(head.requestIds());
+        Match match = router.match(RequestHead.path(exchange));
         var finished = new AtomicBoolean();
         IntConsumer finish = status -> {
             if (finished.compareAndSet(false, true)) {
                 notInFlight.release();
+                long nanos = System.nanoTime() - start;
+                measure(exchange, match, status, nanos);
                 if (settings.accessLog()) {
-                    logAccess(exchange, requestId, status, (System.nanoTime() - start) / 1000);
+                    logAccess(exchange, requestId, status, nanos / 1000);
                 }
             }
         };
@@ -71,7 +83,7 @@ final class RequestHandler implements HttpHandler {
                 arrivals.arrived();
                 head.check();
                 Deadline.run(LAST_COMMAND, () -> {
-                    dispatch(exchange);
+                    dispatch(exchange, match);
                     return true;
                 });
             } catch (IOException e) {
@@ -85,8 +97,7 @@ final class RequestHandler implements HttpHandler {
         }
     }
 
-    private void dispatch(HttpExchange exchange) throws IOException {
-        Match match = router.match(RequestHead.path(exchange));
+    private void dispatch(HttpExchange exchange, @Nullable Match match) throws IOException {
         if (match == null) {
             throw new Problem(404, "Not found.");
         }
@@ -146,10 +157,17 @@ final class RequestHandler implements HttpHandler {
         problem.response().send(exchange);
     }
 
-    private static void logAccess(HttpExchange exchange, String requestId, int status, long micros) {
+    private void measure(HttpExchange exchange, @Nullable Match match, int status, long nanos) {
+        if (metrics != null) {
+            String path = match == null ? RequestMetrics.NO_ROUTE : match.path();
+            metrics.record(path, exchange.getRequestMethod(), status, nanos);
+        }
+    }
+
+    private void logAccess(HttpExchange exchange, String requestId, int status, long micros) {
         // The query is left out, because it may contain a token (RFC 6750 §5.3).
         String path = exchange.getRequestURI().getRawPath();
-        boolean isProbe = path != null && path.startsWith("/health/"); // may come every second
+        boolean isProbe = metrics == null || (path != null && path.startsWith("/health/")); // may come every second
         String method = exchange.getRequestMethod();
         Object[] fields = {"method", method, "path", path, "status", status, "micros", micros, "requestId", requestId};
         ACCESS_LOG.log(isProbe ? DEBUG : INFO, "request", fields);
@@ -160,6 +178,10 @@ final class RequestHandler implements HttpHandler {
         return sent.size() == 1 && ID.matcher(sent.getFirst()).matches()
                 ? sent.getFirst()
                 : HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong());
+    }
+
+    int inFlight() {
+        return Integer.MAX_VALUE - notInFlight.availablePermits();
     }
 
     /** Makes every response from now on close its connection. */

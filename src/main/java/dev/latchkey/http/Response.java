@@ -20,20 +20,27 @@ public final class Response {
     private final int status;
     private final Map<String, String> headers;
     private final byte[] body;
+    private final boolean shared;
 
-    private Response(int status, Map<String, String> headers, byte[] body) {
+    private Response(int status, Map<String, String> headers, byte[] body, boolean shared) {
         this.status = status;
         this.headers = headers;
         this.body = body;
+        this.shared = shared;
     }
 
     public static Response json(int status, Object body) {
-        return new Response(status, Map.of("Content-Type", "application/json"), Json.bytes(body));
+        return new Response(status, Map.of("Content-Type", "application/json"), Json.bytes(body), false);
+    }
+
+    /** Returns a 200 whose body is kept anyway, so that sending it takes no memory from the budget of large bodies. */
+    public static Response shared(String mediaType, byte[] body) {
+        return new Response(200, Map.of("Content-Type", mediaType), body, true);
     }
 
     /** Returns a response without a body. */
     public static Response empty(int status, Map<String, String> headers) {
-        return new Response(status, headers, EMPTY);
+        return new Response(status, headers, EMPTY, false);
     }
 
     /** Returns a 304 for a GET whose {@code If-None-Match} matches {@code etag} (RFC 9110 §15.4.5). */
@@ -45,7 +52,7 @@ public final class Response {
     public Response withHeader(String header, String value) {
         var changed = new LinkedHashMap<>(headers);
         changed.put(header, value);
-        return new Response(status, changed, body);
+        return new Response(status, changed, body, shared);
     }
 
     int status() {
@@ -64,7 +71,7 @@ public final class Response {
     void send(HttpExchange exchange) throws IOException {
         // The JDK takes a length of 0 for an unknown length.
         boolean noBody = body.length == 0 || exchange.getRequestMethod().equals("HEAD");
-        if (noBody || body.length <= SLICE_BYTES) {
+        if (noBody || shared || body.length <= SLICE_BYTES) {
             send(exchange, noBody);
         } else if (LARGE_BODIES.tryAcquire(body.length)) {
             try {

@@ -58,6 +58,11 @@ final class Router {
             return route == null ? routes.get(Route.ANY) : route;
         }
 
+        /** Returns the path as in the route table. */
+        String path() {
+            return routes.values().iterator().next().path();
+        }
+
         /** Returns the methods that the path supports, as in the {@code Allow} header. */
         String allow() {
             var methods = new TreeSet<>(routes.keySet());

@@ -2,9 +2,15 @@ package dev.latchkey.http;
 
 import com.sun.net.httpserver.Filter;
 import com.sun.net.httpserver.HttpServer;
+import dev.latchkey.metrics.Registry;
 import java.io.IOException;
+import java.net.BindException;
+import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.Semaphore;
 
 /** The JDK's HTTP server with one virtual thread per request, with limits, and with a graceful stop. */
 public record Server(HttpServer server, RequestHandler handler, ArrivalGate arrivals) {
@@ -13,19 +19,73 @@ public record Server(HttpServer server, RequestHandler handler, ArrivalGate arri
     private static final Duration JDK_STOP_TIMEOUT = Duration.ofSeconds(1);
 
     /**
-     * Starts listening.
+     * Starts listening on the public port.
      *
      * @param authentication binds {@link Route#CALLER} and calls its chain, or throws a 401 {@link Problem}
-     * @throws IOException if the address is not available
+     * @param registry receives the measurements
+     * @throws BindException if the address is not available
      */
-    public static Server start(HttpSettings settings, List<Route> routes, Filter authentication, ProblemMapper problems)
+    public static Server start(
+            HttpSettings settings, List<Route> routes, Filter authentication, ProblemMapper problems, Registry registry)
             throws IOException {
-        ServerLimits limits = ServerLimits.ofThisProcess(settings.maxBodyBytes());
+        ServerLimits limits = ServerLimits.ofThisProcess(settings.maxBodyBytes(), settings.metricsAddress() != null);
         limits.apply();
-        HttpServer server = HttpServer.create(settings.address(), BACKLOG);
         var arrivals = new ArrivalGate(limits.arrivals());
-        var handler = new RequestHandler(new Router(routes), authentication, problems, arrivals, settings);
-        server.setExecutor(arrivals);
+        var metrics =
+                new RequestMetrics(registry, routes.stream().map(Route::path).toList());
+        var handler = new RequestHandler(new Router(routes), authentication, problems, arrivals, settings, metrics);
+        Server server = start(create(settings.address(), "PORT"), handler, arrivals, arrivals);
+        registry.gauge("http_server_active_requests", "Requests in flight.", handler::inFlight);
+        registry.gauge(
+                "latchkey_http_arriving_requests", "Requests whose headers are not complete yet.", arrivals::arriving);
+        registry.gauge("latchkey_http_max_connections", "Limit of open connections.", limits::connections);
+        return server;
+    }
+
+    /**
+     * Starts listening on the metrics port, which must keep responding while the public port is at its limits. The
+     * JDK's limits hold for each port separately. Here, each response closes its connection, and few requests are
+     * processed at the same time, so that this port needs little memory.
+     *
+     * @throws BindException if the address is not available
+     */
+    public static Server startMetrics(
+            HttpSettings settings,
+            InetSocketAddress address,
+            List<Route> routes,
+            Filter authentication,
+            ProblemMapper problems)
+            throws IOException {
+        var arrivals = new ArrivalGate(ServerLimits.METRICS_ARRIVALS);
+        var slots = new Semaphore(ServerLimits.METRICS_REQUESTS);
+        var handler = new RequestHandler(new Router(routes), authentication, problems, arrivals, settings, null);
+        handler.drain();
+        Executor limited = exchange -> {
+            if (!slots.tryAcquire()) {
+                throw new RejectedExecutionException(); // the JDK's server closes the connection
+            }
+            arrivals.execute(() -> {
+                try {
+                    exchange.run();
+                } finally {
+                    slots.release();
+                }
+            });
+        };
+        return start(create(address, "METRICS_PORT"), handler, limited, arrivals);
+    }
+
+    private static HttpServer create(InetSocketAddress address, String setting) throws IOException {
+        try {
+            return HttpServer.create(address, BACKLOG);
+        } catch (BindException e) {
+            String message = "cannot listen on port " + address.getPort() + ": " + e.getMessage();
+            throw new BindException(message + ". Set " + setting + " or HOST.");
+        }
+    }
+
+    private static Server start(HttpServer server, RequestHandler handler, Executor executor, ArrivalGate arrivals) {
+        server.setExecutor(executor);
         server.createContext("/", handler);
         server.start();
         return new Server(server, handler, arrivals);

@@ -12,6 +12,11 @@ import java.nio.file.Path;
  * @param arrivals requests that may be arriving at the same time, see {@link ArrivalGate}
  */
 record ServerLimits(int connections, int arrivals) {
+    /** Requests that the metrics port processes at the same time, and how many of them may be arriving. */
+    static final int METRICS_REQUESTS = 32;
+
+    static final int METRICS_ARRIVALS = 2;
+
     private static final int MAX_CONNECTIONS = 10_000;
     private static final int OTHER_FILES = 100; // jars, selectors and connections to Redis
 
@@ -24,15 +29,22 @@ record ServerLimits(int connections, int arrivals) {
     private static final int HEAP_BYTES_PER_ARRIVAL = 6 * RequestHead.JDK_MAX_BYTES;
     private static final int ARRIVALS_SHARE = 8; // an eighth of the heap
 
-    static ServerLimits of(long heapBytes, long openFiles, int maxBodyBytes) {
+    // An idle connection to the metrics port takes little heap, because none is kept open after its first request.
+    private static final long METRICS_HEAP_BYTES =
+            (long) METRICS_ARRIVALS * HEAP_BYTES_PER_ARRIVAL + (long) METRICS_REQUESTS * HEAP_BYTES_PER_CONNECTION;
+
+    /** @param metrics whether there is a metrics port, to which the JDK applies the same maximum of connections */
+    static ServerLimits of(long heapBytes, long openFiles, int maxBodyBytes, boolean metrics) {
         long perConnection = HEAP_BYTES_PER_CONNECTION + Math.min(2L * maxBodyBytes, MAX_FIELD_BYTES);
-        long connections = Math.min(heapBytes / perConnection, openFiles - OTHER_FILES);
+        long memory = heapBytes - (metrics ? METRICS_HEAP_BYTES : 0);
+        long files = (openFiles - OTHER_FILES) / (metrics ? 2 : 1);
+        long connections = Math.min(memory / perConnection, files);
         return new ServerLimits(Math.clamp(connections, 1, MAX_CONNECTIONS), (int)
                 Math.max(2, heapBytes / ARRIVALS_SHARE / HEAP_BYTES_PER_ARRIVAL));
     }
 
-    static ServerLimits ofThisProcess(int maxBodyBytes) {
-        return of(Runtime.getRuntime().maxMemory(), openFiles(), maxBodyBytes);
+    static ServerLimits ofThisProcess(int maxBodyBytes, boolean metrics) {
+        return of(Runtime.getRuntime().maxMemory(), openFiles(), maxBodyBytes, metrics);
     }
 
     // The JDK's management bean would add 20 ms to the start, and two modules to the image.

@@ -177,6 +177,11 @@ final class Connector implements AutoCloseable {
         lastLostNanos = System.nanoTime();
     }
 
+    /** Reports whether there is a connection, to any node of a cluster. */
+    boolean isConnected() {
+        return !channels.isEmpty();
+    }
+
     /** Returns how long a command that cannot be sent waits for a connection, from now on. */
     Duration patience() {
         boolean justLost = System.nanoTime() - lastLostNanos < timeout.toNanos();

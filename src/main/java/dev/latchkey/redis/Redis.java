@@ -1,5 +1,6 @@
 package dev.latchkey.redis;
 
+import dev.latchkey.metrics.Registry;
 import io.lettuce.core.KeyValue;
 import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.SetArgs;
@@ -54,6 +55,11 @@ public final class Redis implements AutoCloseable {
     /** Waits until the first attempt to connect has succeeded or failed, at most for the time that it may take. */
     public void awaitFirstAttempt() {
         connection.awaitFirstAttempt();
+    }
+
+    /** Adds the measurements of this object to a registry. */
+    public void register(Registry registry) {
+        connection.register(registry);
     }
 
     public void ping() {

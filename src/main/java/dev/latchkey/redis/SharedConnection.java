@@ -1,5 +1,6 @@
 package dev.latchkey.redis;
 
+import dev.latchkey.metrics.Registry;
 import dev.latchkey.overload.Deadline;
 import dev.latchkey.redis.RedisUnavailableException.Reason;
 import io.lettuce.core.RedisCommandExecutionException;
@@ -24,6 +25,7 @@ final class SharedConnection implements AutoCloseable {
 
     private final Connector connector;
     private final OutageLog outageLog;
+    private final RedisMetrics metrics = new RedisMetrics();
     private final Duration timeout;
     private final CountDownLatch firstAttempt = new CountDownLatch(1);
     private volatile Connector.@Nullable Connection connection;
@@ -38,6 +40,10 @@ final class SharedConnection implements AutoCloseable {
         connector = new Connector(settings, outageLog::connectFailed);
         // Connecting takes half of the start-up time, so it runs in parallel with the rest.
         Thread.ofPlatform().daemon().name("redis-connect").start(this::connect);
+    }
+
+    void register(Registry registry) {
+        metrics.register(registry, connector::isConnected);
     }
 
     private boolean tryConnect() {
@@ -78,6 +84,7 @@ final class SharedConnection implements AutoCloseable {
      * @throws Redis.WrongTypeException if the key holds a value of another type
      */
     <T extends @Nullable Object> T send(String key, Function<Connector.Connection, T> command) {
+        long start = System.nanoTime();
         try {
             if (Deadline.isOver()) {
                 throw failure(key, Reason.TIMEOUT, new RedisCommandTimeoutException("the request has taken too long"));
@@ -102,10 +109,13 @@ final class SharedConnection implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new RedisUnavailableException(Reason.DISCONNECTED, e);
+        } finally {
+            metrics.commands().recordSince(start);
         }
     }
 
     private RuntimeException failure(String key, Reason reason, RedisException e) {
+        metrics.failures().increment(reason);
         if (String.valueOf(e.getMessage()).startsWith("WRONGTYPE")) {
             outageLog.wrongType(key);
             return new Redis.WrongTypeException();

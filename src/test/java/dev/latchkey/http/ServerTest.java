@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.net.httpserver.Filter;
 import com.sun.net.httpserver.HttpExchange;
+import dev.latchkey.metrics.Registry;
 import dev.latchkey.testing.RawClient;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -68,12 +69,14 @@ class ServerTest {
                 }),
                 new Route.Guarded("GET", "/guarded", (_, caller) -> Response.json(200, caller.username())));
         server = Server.start(
-                new HttpSettings(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 100, 0, Cors.of(""), true),
+                new HttpSettings(
+                        new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), null, 100, 0, Cors.of(""), true),
                 routes,
                 NO_CALLER,
                 e -> e instanceof UnsupportedOperationException
                         ? new Problem(503, "known").withHeader("Retry-After", "1")
-                        : e instanceof Problem problem ? problem : null);
+                        : e instanceof Problem problem ? problem : null,
+                new Registry());
         raw = new RawClient(server.port());
     }
 
@@ -183,7 +186,8 @@ class ServerTest {
     void every_limit_is_set_before_the_jdk_reads_it() {
         assertEquals("10", System.getProperty("sun.net.httpserver.maxReqTime"));
         assertEquals("30", System.getProperty("sun.net.httpserver.maxRspTime"));
-        String connections = Integer.toString(ServerLimits.ofThisProcess(100).connections());
+        String connections =
+                Integer.toString(ServerLimits.ofThisProcess(100, false).connections());
         assertEquals(connections, System.getProperty("jdk.httpserver.maxConnections"));
         assertEquals(connections, System.getProperty("sun.net.httpserver.maxIdleConnections"));
         assertEquals("true", System.getProperty("sun.net.httpserver.nodelay"));
@@ -192,11 +196,13 @@ class ServerTest {
     @Test
     void the_number_of_connections_follows_from_the_heap_the_body_limit_and_the_open_files() {
         long heap = 64 << 20;
-        assertEquals(409, ServerLimits.of(heap, 20_000, 16_384).connections());
-        assertEquals(315, ServerLimits.of(heap, 20_000, 1_048_576).connections());
-        assertEquals(100, ServerLimits.of(heap, 200, 16_384).connections());
-        assertEquals(1, ServerLimits.of(heap, 90, 16_384).connections());
-        assertEquals(10_000, ServerLimits.of(heap << 6, Long.MAX_VALUE, 16_384).connections());
+        assertEquals(409, ServerLimits.of(heap, 20_000, 16_384, false).connections());
+        assertEquals(315, ServerLimits.of(heap, 20_000, 1_048_576, false).connections());
+        assertEquals(100, ServerLimits.of(heap, 200, 16_384, false).connections());
+        assertEquals(1, ServerLimits.of(heap, 90, 16_384, false).connections());
+        assertEquals(
+                10_000,
+                ServerLimits.of(heap << 6, Long.MAX_VALUE, 16_384, false).connections());
     }
 
     @Test

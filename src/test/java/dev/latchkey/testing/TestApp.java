@@ -86,6 +86,7 @@ public final class TestApp extends TestClient {
     private static Config withCheapHashes(Config config) {
         return new Config(
                 config.address(),
+                config.metricsAddress(),
                 config.redis(),
                 config.tokenTtl(),
                 config.sessionMaxAge(),
@@ -106,6 +107,11 @@ public final class TestApp extends TestClient {
                 config.logLevel(),
                 config.shutdownGrace(),
                 config.shutdownLameDuck());
+    }
+
+    /** Returns a client for the metrics port, which must be closed. */
+    public TestClient metricsClient() {
+        return new TestClient(app.metricsPort());
     }
 
     /** Returns the separate connection to Redis. */
