@@ -59,6 +59,7 @@ class DocumentedCommandsTest {
                     "needs Docker and the image",
             "scripts/run", "builds the project with Maven",
             "scripts/test", "runs all tests",
+            "scripts/verify-build | diff SHA256SUMS -", "builds the project with Maven; ScriptsTest runs it without",
             "scripts/chaos", "breaks Redis for a minute; ChaosTest injects the same faults",
             "sequenceDiagram", "is a diagram");
 
@@ -124,6 +125,7 @@ class DocumentedCommandsTest {
             case "api.md" -> api(blocks);
             case "configuration.md, Configuration" -> configurationErrors(only(blocks));
             case "operations.md, Without Docker" -> jar(only(blocks));
+            case "operations.md, Release files" -> checksums(only(blocks));
             case "operations.md, Logs" -> logLines(only(blocks));
             case "operations.md, Import users" -> importedUsers(only(blocks));
             case "operations.md, Troubleshooting" -> tokensOfOtherPrograms(only(blocks));
@@ -265,6 +267,12 @@ class DocumentedCommandsTest {
         } catch (IllegalStateException _) {
             return false; // The service does not listen yet.
         }
+    }
+
+    private void checksums(String command) throws IOException {
+        Shell.require("sha256sum");
+        shell.run("echo 1 >latchkey.jar; sha256sum latchkey.jar >SHA256SUMS");
+        assertEquals("latchkey.jar: OK", shell.run(command));
     }
 
     private void logLines(String documented) throws Exception {
