@@ -60,6 +60,7 @@ class DocumentedCommandsTest {
                     "needs Docker and the image",
             "scripts/run", "builds the project with Maven",
             "scripts/test", "runs all tests",
+            "scripts/verify-build | diff SHA256SUMS -", "builds the project with Maven; ScriptsTest runs it without",
             "scripts/chaos", "breaks Redis for a minute; ChaosTest injects the same faults",
             "sequenceDiagram", "is a diagram");
 
@@ -126,6 +127,7 @@ class DocumentedCommandsTest {
             case "configuration.md, Configuration" -> configurationErrors(only(blocks));
             case "operations.md, Without Docker" -> jar(only(blocks));
             case "operations.md, Accounts" -> accounts(only(blocks));
+            case "operations.md, Release files" -> checksums(only(blocks));
             case "operations.md, Logs" -> logLines(only(blocks));
             case "operations.md, Import users" -> importedUsers(only(blocks));
             case "operations.md, Troubleshooting" -> tokensOfOtherPrograms(only(blocks));
@@ -290,6 +292,12 @@ class DocumentedCommandsTest {
         } catch (IllegalStateException _) {
             return false; // The service does not listen yet.
         }
+    }
+
+    private void checksums(String command) throws IOException {
+        Shell.require("sha256sum");
+        shell.run("echo 1 >latchkey.jar; sha256sum latchkey.jar >SHA256SUMS");
+        assertEquals("latchkey.jar: OK", shell.run(command));
     }
 
     private void logLines(String documented) throws Exception {

@@ -171,7 +171,7 @@ class ScriptsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"run", "chaos", "crowd", "test", "demo"})
+    @ValueSource(strings = {"run", "chaos", "crowd", "test", "demo", "release", "verify-build", "dependencies"})
     void a_script_works_through_a_link_and_with_cdpath(String script) throws Exception {
         String linked = run(temp, "elsewhere/my-" + script).output();
         assertTrue(linked.contains("in " + project + ":"), linked);
@@ -184,6 +184,37 @@ class ScriptsTest {
         run(elsewhere, "./my-archive", temp.toString(), "service", "x");
         String classPath = Files.readString(elsewhere.resolve("service/lib/classpath"));
         assertTrue(classPath.endsWith(":" + elsewhere.resolve("service/latchkey.jar") + "\n"), classPath);
+    }
+
+    /** In place of Maven, a script writes a jar with the given content. */
+    private static Result verifyBuild(String content) throws Exception {
+        Path mvn = Files.createDirectories(temp.resolve("verify")).resolve("mvn");
+        Files.writeString(mvn, """
+                #!/bin/bash
+                folder=$(dirname "${@:$(($(printf '%%s\\n' "$@" | grep -n -x -e -f | cut -d: -f1) + 1)):1}")
+                mkdir -p "$folder/target/latchkey/lib"
+                touch "$folder/target/latchkey/lib/x.jar"
+                echo %s >"$folder/target/latchkey/latchkey.jar"
+                """.formatted(content));
+        assertTrue(mvn.toFile().setExecutable(true));
+        return run(project, "bash", "-c", "PATH=" + mvn.getParent() + ":$PATH; scripts/verify-build");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"$folder", "$TZ", "$(umask)", "$MAVEN_OPTS"})
+    void verify_build_names_a_file_that_depends_on_the_surroundings(String content) throws Exception {
+        var result = verifyBuild(content);
+        assertEquals(1, result.exitCode(), result.output());
+        assertTrue(result.output().contains("/target/latchkey/latchkey.jar differ\n"), result.output());
+    }
+
+    @Test
+    void verify_build_prints_the_checksums_of_two_equal_builds() throws Exception {
+        var result = verifyBuild("1");
+        assertEquals(0, result.exitCode(), result.output());
+        String checksum = "4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865";
+        assertTrue(result.output().contains("\n" + checksum + "  latchkey.jar\n"), result.output());
+        assertTrue(result.output().contains("not compared: the SBOM"), result.output());
     }
 
     @Test
