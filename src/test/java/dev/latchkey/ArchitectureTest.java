@@ -24,7 +24,10 @@ class ArchitectureTest {
     private static final Map<String, String> ALLOWED = Map.ofEntries(
             Map.entry("", ".*"),
             Map.entry(
-                    "api", JDK + HTTP_SERVER + ours("api", "http", "accounts", "tokens", "todos", "redis", "overload")),
+                    "api",
+                    JDK
+                            + HTTP_SERVER
+                            + ours("api", "http", "accounts", "tokens", "todos", "redis", "encoding", "overload")),
             Map.entry(
                     "http",
                     JDK + HTTP_SERVER + ours("http", "json", "overload")

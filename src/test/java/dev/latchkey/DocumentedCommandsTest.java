@@ -60,6 +60,9 @@ class DocumentedCommandsTest {
             "scripts/run", "builds the project with Maven",
             "scripts/test", "runs all tests",
             "scripts/chaos", "breaks Redis for a minute; ChaosTest injects the same faults",
+            "npm install openapi-fetch openapi-typescript typescript@5",
+                    "downloads packages; scripts/openapi runs these programs",
+            "import createClient from 'openapi-fetch';", "is a part of scripts/openapi-client/lifecycle.ts",
             "sequenceDiagram", "is a diagram");
 
     /** Documents whose examples depend on each other. In other documents, each section stands alone. */

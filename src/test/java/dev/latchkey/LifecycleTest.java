@@ -100,6 +100,13 @@ class LifecycleTest extends StorageMatrix {
         assertNull(app.redis().get(app.key(token)));
     }
 
+    @Test
+    void a_token_without_the_prefix_of_its_format_is_invalid() {
+        String bare = app.newToken().replace(storage.equals("plain") ? "-" : "lk_", "");
+        app.redis().set(app.key(bare), "alice");
+        assertEquals(401, app.get("/api/auth/verify", bare).status());
+    }
+
     private static void assertTtl(String token) {
         long ttl = app.redis().ttl(app.key(token));
         assertTrue(ttl > 1700 && ttl <= 1800, "TTL " + ttl);

@@ -20,20 +20,27 @@ public final class Response {
     private final int status;
     private final Map<String, String> headers;
     private final byte[] body;
+    private final boolean isShared;
 
-    private Response(int status, Map<String, String> headers, byte[] body) {
+    private Response(int status, Map<String, String> headers, byte[] body, boolean isShared) {
         this.status = status;
         this.headers = headers;
         this.body = body;
+        this.isShared = isShared;
     }
 
     public static Response json(int status, Object body) {
-        return new Response(status, Map.of("Content-Type", "application/json"), Json.bytes(body));
+        return new Response(status, Map.of("Content-Type", "application/json"), Json.bytes(body), false);
+    }
+
+    /** Returns a response that is sent to many clients. Its body takes no memory per client. */
+    public static Response shared(Map<String, String> headers, byte[] body) {
+        return new Response(200, headers, body.clone(), true);
     }
 
     /** Returns a response without a body. */
     public static Response empty(int status, Map<String, String> headers) {
-        return new Response(status, headers, EMPTY);
+        return new Response(status, headers, EMPTY, true);
     }
 
     /** Returns a 304 for a GET whose {@code If-None-Match} matches {@code etag} (RFC 9110 §15.4.5). */
@@ -45,7 +52,7 @@ public final class Response {
     public Response withHeader(String header, String value) {
         var changed = new LinkedHashMap<>(headers);
         changed.put(header, value);
-        return new Response(status, changed, body);
+        return new Response(status, changed, body, isShared);
     }
 
     int status() {
@@ -64,7 +71,7 @@ public final class Response {
     void send(HttpExchange exchange) throws IOException {
         // The JDK takes a length of 0 for an unknown length.
         boolean noBody = body.length == 0 || exchange.getRequestMethod().equals("HEAD");
-        if (noBody || body.length <= SLICE_BYTES) {
+        if (noBody || isShared || body.length <= SLICE_BYTES) {
             send(exchange, noBody);
         } else if (LARGE_BODIES.tryAcquire(body.length)) {
             try {
