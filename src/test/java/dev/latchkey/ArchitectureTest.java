@@ -27,7 +27,16 @@ class ArchitectureTest {
                     "api",
                     JDK
                             + HTTP_SERVER
-                            + ours("api", "http", "accounts", "tokens", "todos", "redis", "overload", "metrics")),
+                            + ours(
+                                    "api",
+                                    "http",
+                                    "accounts",
+                                    "tokens",
+                                    "todos",
+                                    "redis",
+                                    "encoding",
+                                    "overload",
+                                    "metrics")),
             Map.entry(
                     "http",
                     JDK + HTTP_SERVER + ours("http", "json", "overload", "metrics")

@@ -62,6 +62,9 @@ class DocumentedCommandsTest {
             "scripts/test", "runs all tests",
             "scripts/verify-build | diff SHA256SUMS -", "builds the project with Maven; ScriptsTest runs it without",
             "scripts/chaos", "breaks Redis for a minute; ChaosTest injects the same faults",
+            "npm install openapi-fetch openapi-typescript typescript@5",
+                    "downloads packages; scripts/openapi runs these programs",
+            "import createClient from 'openapi-fetch';", "is a part of scripts/openapi-client/lifecycle.ts",
             "sequenceDiagram", "is a diagram");
 
     /** Documents whose examples depend on each other. In other documents, each section stands alone. */

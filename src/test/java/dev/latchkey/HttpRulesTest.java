@@ -58,6 +58,9 @@ class HttpRulesTest {
                 "/api/todos/..",
                 "/api/todos/%2e%2e",
                 "/metrics",
+                "/openapi",
+                "/openapi.json/",
+                "/openapi.yaml",
                 "/favicon.ico"
             })
     void only_the_exact_path_matches_a_route(String path) {
@@ -80,6 +83,7 @@ class HttpRulesTest {
                 "/api/todos/x | DELETE, GET, HEAD, OPTIONS, PATCH",
                 "/health/live | GET, HEAD, OPTIONS",
                 "/health/ready | GET, HEAD, OPTIONS",
+                "/openapi.json | GET, HEAD, OPTIONS",
             })
     void options_and_405_responses_list_the_allowed_methods(String path, String allow) {
         var options = app.send("OPTIONS", path, "");
@@ -101,6 +105,7 @@ class HttpRulesTest {
                 "/health/ready",
                 "/api/auth/verify",
                 "/api/auth/verify/page",
+                "/openapi.json",
                 "/nothing"
             })
     void head_gets_the_same_response_as_get_without_the_body(String path) {

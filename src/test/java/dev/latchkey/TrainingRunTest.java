@@ -27,7 +27,7 @@ class TrainingRunTest {
                 }) {
             TrainingRun.account(client);
         }
-        List<String> routes = Pattern.compile("(?:(?:GET|POST|PUT|PATCH|DELETE) |any method `)/[a-z/{}]+")
+        List<String> routes = Pattern.compile("(?:(?:GET|POST|PUT|PATCH|DELETE) |any method `)/[a-z/.{}]+")
                 .matcher(String.join("\n", readmeTables()))
                 .results()
                 .map(match -> match.group().replace("any method `", "[A-Z]+ ").replace("{id}", "[^/]+"))

@@ -5,6 +5,7 @@ import dev.latchkey.http.Response;
 import dev.latchkey.metrics.Registry;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Map;
 
 /** The route {@code /metrics}. Concurrent requests share a text, so that many of them need no more memory than one. */
 public final class MetricsHandler {
@@ -21,7 +22,7 @@ public final class MetricsHandler {
     synchronized Response metrics(Request request) {
         if (System.nanoTime() - nextNanos >= 0) {
             byte[] text = registry.text().getBytes(StandardCharsets.UTF_8);
-            lastResponse = Response.shared(Registry.MEDIA_TYPE, text);
+            lastResponse = Response.shared(Map.of("Content-Type", Registry.MEDIA_TYPE), text);
             nextNanos = System.nanoTime() + FRESH_NANOS;
         }
         return lastResponse;

@@ -45,7 +45,8 @@ public final class Routes {
                 new Guarded("PATCH", "/api/todos/{id}", todos::patch),
                 new Guarded("DELETE", "/api/todos/{id}", todos::delete),
                 new Open("GET", "/health/live", health::live),
-                new Open("GET", "/health/ready", health::ready)));
+                new Open("GET", "/health/ready", health::ready),
+                new Open("GET", "/openapi.json", OpenApi::get)));
         if (client != null) {
             routes.add(new ClientOnly("POST", "/api/auth/introspect", client, tokens::introspect));
             routes.add(new ClientOnly("POST", "/api/auth/revoke", client, tokens::revoke));

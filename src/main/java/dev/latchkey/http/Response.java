@@ -20,22 +20,25 @@ public final class Response {
     private final int status;
     private final Map<String, String> headers;
     private final byte[] body;
-    private final boolean shared;
+    private final boolean isShared;
 
-    private Response(int status, Map<String, String> headers, byte[] body, boolean shared) {
+    private Response(int status, Map<String, String> headers, byte[] body, boolean isShared) {
         this.status = status;
         this.headers = headers;
         this.body = body;
-        this.shared = shared;
+        this.isShared = isShared;
     }
 
     public static Response json(int status, Object body) {
         return new Response(status, Map.of("Content-Type", "application/json"), Json.bytes(body), false);
     }
 
-    /** Returns a 200 whose body is kept anyway, so that sending it takes no memory from the budget of large bodies. */
-    public static Response shared(String mediaType, byte[] body) {
-        return new Response(200, Map.of("Content-Type", mediaType), body, true);
+    /**
+     * Returns a 200 whose body is kept anyway, or sent to many clients, so that sending it takes no memory from the
+     * budget of large bodies.
+     */
+    public static Response shared(Map<String, String> headers, byte[] body) {
+        return new Response(200, headers, body, true);
     }
 
     /** Returns a response without a body. */
@@ -52,7 +55,7 @@ public final class Response {
     public Response withHeader(String header, String value) {
         var changed = new LinkedHashMap<>(headers);
         changed.put(header, value);
-        return new Response(status, changed, body, shared);
+        return new Response(status, changed, body, isShared);
     }
 
     int status() {
@@ -71,7 +74,7 @@ public final class Response {
     void send(HttpExchange exchange) throws IOException {
         // The JDK takes a length of 0 for an unknown length.
         boolean noBody = body.length == 0 || exchange.getRequestMethod().equals("HEAD");
-        if (noBody || shared || body.length <= SLICE_BYTES) {
+        if (noBody || isShared || body.length <= SLICE_BYTES) {
             send(exchange, noBody);
         } else if (LARGE_BODIES.tryAcquire(body.length)) {
             try {

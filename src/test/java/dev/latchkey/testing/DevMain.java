@@ -14,7 +14,7 @@ import java.util.Map;
 /**
  * Starts Latchkey on a developer's machine. If {@code REDIS_URL} is not set and no Redis replies on localhost, it also
  * starts an embedded Redis. Run by {@code scripts/run}. With {@code --own-redis}, it always starts an embedded Redis. Run
- * so by {@code scripts/browser}.
+ * so by {@code scripts/browser} and {@code scripts/openapi}.
  */
 public final class DevMain {
     private static final int PORT = 6379;

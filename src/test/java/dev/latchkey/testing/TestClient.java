@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
+import java.util.ServiceLoader;
 import java.util.UUID;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -26,6 +27,10 @@ public class TestClient implements AutoCloseable {
 
     public static final String CLIENT_SECRET = "s3cr:t %41+&=/?\"'~ abcdefghijklmnop";
     private static final JsonMapper JSON = new JsonMapper();
+    private static final List<Observer> OBSERVERS =
+            ServiceLoader.load(Observer.class, TestClient.class.getClassLoader()).stream()
+                    .map(ServiceLoader.Provider::get)
+                    .toList();
 
     private final int port;
     private final HttpClient client =
@@ -62,6 +67,12 @@ public class TestClient implements AutoCloseable {
         }
     }
 
+    /** Sees every response. Providers are listed in {@code META-INF/services}. The image build has none. */
+    public interface Observer {
+        /** @throws AssertionError if the response is wrong */
+        void observe(String method, String path, Answer answer);
+    }
+
     public TestClient(int port) {
         this.port = port;
     }
@@ -88,7 +99,9 @@ public class TestClient implements AutoCloseable {
         }
         try {
             HttpResponse<String> response = client.send(request.build(), BodyHandlers.ofString());
-            return new Answer(response.statusCode(), response.headers().map(), response.body());
+            var answer = new Answer(response.statusCode(), response.headers().map(), response.body());
+            OBSERVERS.forEach(observer -> observer.observe(method, path, answer));
+            return answer;
         } catch (IOException | InterruptedException e) {
             throw new IllegalStateException(method + " " + path, e);
         }
