@@ -48,24 +48,27 @@ class DocumentedCommandsTest {
     /** Blocks that other tests run. */
     private static final Map<String, String> RUN_BY = Map.of(
             "operations.md, Redis user", RedisUserTest.class.getSimpleName(),
-            "operations.md, TLS", RedisTlsTest.class.getSimpleName(),
-            "proxies.md", "ProxyConfigurationTest");
+            "operations.md, TLS", RedisTlsTest.class.getSimpleName());
 
     /** The first lines of the blocks that no test runs, and the reasons. */
-    private static final Map<String, String> NOT_RUN = Map.of(
-            "docker compose up --build", "needs Docker and downloads images",
-            "docker compose run --rm latchkey user set-password alice", "needs Docker and the image",
-            "docker build -t latchkey .", "needs Docker and downloads images",
-            "docker run --memory 448m -p 8080:8080 -e REDIS_URL=redis://redis.example:6379 \\",
-                    "needs Docker and the image",
-            "scripts/run", "builds the project with Maven",
-            "scripts/test", "runs all tests",
-            "scripts/verify-build | diff SHA256SUMS -", "builds the project with Maven; ScriptsTest runs it without",
-            "scripts/chaos", "breaks Redis for a minute; ChaosTest injects the same faults",
-            "npm install openapi-fetch openapi-typescript typescript@5",
-                    "downloads packages; scripts/openapi runs these programs",
-            "import createClient from 'openapi-fetch';", "is a part of scripts/openapi-client/lifecycle.ts",
-            "sequenceDiagram", "is a diagram");
+    private static final Map<String, String> NOT_RUN = Map.ofEntries(
+            Map.entry("docker compose up --build", "needs Docker and downloads images"),
+            Map.entry("docker compose run --rm latchkey user set-password alice", "needs Docker and the image"),
+            Map.entry("docker build -t latchkey .", "needs Docker and downloads images"),
+            Map.entry(
+                    "docker run --memory 448m -p 8080:8080 -e REDIS_URL=redis://redis.example:6379 \\",
+                    "needs Docker and the image"),
+            Map.entry("scripts/run", "builds the project with Maven"),
+            Map.entry("scripts/test", "runs all tests"),
+            Map.entry(
+                    "scripts/verify-build | diff SHA256SUMS -",
+                    "builds the project with Maven; ScriptsTest runs it without"),
+            Map.entry("scripts/chaos", "breaks Redis for a minute; ChaosTest injects the same faults"),
+            Map.entry(
+                    "npm install openapi-fetch openapi-typescript typescript@5",
+                    "downloads packages; scripts/openapi runs these programs"),
+            Map.entry("import createClient from 'openapi-fetch';", "is a part of scripts/openapi-client/lifecycle.ts"),
+            Map.entry("sequenceDiagram", "is a diagram"));
 
     /** Documents whose examples depend on each other. In other documents, each section stands alone. */
     private static final List<String> IN_ORDER = List.of("README.md", "api.md");

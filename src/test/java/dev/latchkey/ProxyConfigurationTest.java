@@ -3,25 +3,33 @@ package dev.latchkey;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.latchkey.testing.EchoServer;
 import dev.latchkey.testing.EmbeddedRedis;
 import dev.latchkey.testing.Load;
 import dev.latchkey.testing.ProxyProcess;
 import dev.latchkey.testing.RawClient;
+import dev.latchkey.testing.RedisAdmin;
 import dev.latchkey.testing.ServiceProcess;
 import dev.latchkey.testing.TestClient;
+import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
-import java.util.regex.Pattern;
+import java.util.UUID;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -36,52 +44,60 @@ import org.junit.jupiter.params.provider.FieldSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * The configurations in proxies.md, as they stand there. Each proxy runs in front of Latchkey and of an application that
- * relies on {@code X-Auth-User}.
+ * The configurations in scripts/examples, as they are shipped. Each proxy runs in front of Latchkey and of an
+ * application that relies on {@code X-Auth-User} and {@code Remote-User}. {@code scripts/proxies} runs the load for
+ * longer.
  */
 @ParameterizedClass(name = "{0}")
 @EnumSource
 class ProxyConfigurationTest {
+    private static final Path EXAMPLES = Path.of("scripts/examples");
     private static final Path DOCUMENT = Path.of("src/site/markdown/proxies.md");
+    private static final int SECONDS = Integer.getInteger("proxies.seconds", 1);
+    private static final int CLIENTS = 64;
 
     enum Proxy {
-        NGINX("nginx -e stderr -p . -c proxy.conf"),
-        CADDY("caddy run --adapter caddyfile --config proxy.conf"),
-        HAPROXY("haproxy -db -f proxy.conf");
+        NGINX(
+                "nginx.conf",
+                "nginx -e stderr -p . -c nginx.conf -g 'daemon off; master_process off; error_log stderr; pid nginx.pid;'"),
+        CADDY("Caddyfile", "caddy run --config Caddyfile"),
+        HAPROXY("haproxy.cfg", "haproxy -db -f haproxy.cfg");
 
+        final String file;
         final String command;
 
-        Proxy(String command) {
+        Proxy(String file, String command) {
+            this.file = file;
             this.command = command;
         }
 
-        /** Returns the documented configuration with other addresses, ports and paths. */
+        /**
+         * Returns the shipped configuration with other addresses and paths. The configuration of Caddy takes them from
+         * the environment.
+         */
         String configuration(int port, int latchkey, int app) throws IOException {
-            String address = "127.0.0.1:" + port;
-            String language = this == CADDY ? "caddyfile" : name().toLowerCase(Locale.ROOT);
-            String text = replaced(
-                    block(language), "127.0.0.1:8080", "127.0.0.1:" + latchkey, "127.0.0.1:3000", "127.0.0.1:" + app);
-            return switch (this) {
-                // Debian's nginx.conf includes such a file in its http block. All of nginx's files are in one folder.
-                case NGINX -> """
-                    daemon off; master_process off; pid nginx.pid; error_log stderr; events {}
-                    http {
-                        access_log off; client_body_temp_path bodies; proxy_temp_path proxied;
-                        fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-                        %s
-                    }
-                    """.formatted(replaced(text, "listen 80;", "listen " + address + ";"));
-                // There is no TLS and no administration interface, which would have the same port in every test.
-                case CADDY -> {
-                    String options = "{\n    admin off\n    default_bind 127.0.0.1\n    servers {";
-                    yield replaced(text, "{\n    servers {", options, "example.com {", "http://" + address + " {");
-                }
-                case HAPROXY -> {
-                    String internal = "127.0.0.1:" + EmbeddedRedis.freePort();
-                    yield replaced(text, "bind :80\n", "bind " + address + "\n", "127.0.0.1:8081", internal)
-                            .replace("/etc/haproxy/", "");
-                }
-            };
+            String text = Files.readString(EXAMPLES.resolve(file));
+            if (this == CADDY) {
+                return text;
+            }
+            text = replaced(text, "127.0.0.1:8080", "127.0.0.1:" + latchkey, "127.0.0.1:3000", "127.0.0.1:" + app);
+            if (this == NGINX) {
+                String paths = """
+                        http {
+                            access_log access.log; client_body_temp_path bodies; proxy_temp_path proxied;
+                            fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+                        """;
+                return replaced(text, "listen 80;", "listen 127.0.0.1:" + port + ";", "\nhttp {\n", "\n" + paths);
+            }
+            String internal = "127.0.0.1:" + EmbeddedRedis.freePort();
+            return replaced(
+                    text,
+                    "bind :80\n",
+                    "bind 127.0.0.1:" + port + "\n",
+                    "127.0.0.1:8081",
+                    internal,
+                    "/etc/haproxy/",
+                    "");
         }
 
         /** Changes the configuration as the document says, so that preflights are not checked. */
@@ -100,30 +116,32 @@ class ProxyConfigurationTest {
             };
         }
 
-        /** Returns the first fenced block of a language. */
-        private static String block(String language) throws IOException {
-            var matcher = Pattern.compile("^```" + language + "\n(.*?)^```$", Pattern.DOTALL | Pattern.MULTILINE)
-                    .matcher(Files.readString(DOCUMENT));
-            assertTrue(matcher.find(), language);
-            return matcher.group(1);
-        }
-
         /** @param changes texts that must occur and their replacements, alternating */
         private static String replaced(String text, String... changes) {
             String result = text;
             for (int i = 0; i < changes.length; i += 2) {
-                assertTrue(result.contains(changes[i]), "The document does not contain " + changes[i]);
+                assertTrue(result.contains(changes[i]), "The configuration does not contain " + changes[i]);
                 result = result.replace(changes[i], changes[i + 1]);
             }
             return result;
         }
 
+        /** Starts the proxy with the shipped configuration. */
+        ProxyProcess start(int port, int latchkey, int app) throws IOException {
+            return start(configuration(port, latchkey, app), port, latchkey, app);
+        }
+
         /** Starts the proxy and waits until it listens. */
-        ProxyProcess start(String configuration, int port) throws IOException {
+        ProxyProcess start(String configuration, int port, int latchkey, int app) throws IOException {
             Path work = Files.createTempDirectory(folder, "proxy");
-            Files.writeString(work.resolve("proxy.conf"), configuration);
-            Files.writeString(work.resolve("latchkey.lua"), block("lua"));
-            var process = ProxyProcess.launch(command, work);
+            Files.writeString(work.resolve(file), configuration);
+            Files.copy(EXAMPLES.resolve("latchkey.lua"), work.resolve("latchkey.lua"));
+            Map<String, String> environment = Map.of(
+                    "SITE", "http://127.0.0.1:" + port,
+                    "LATCHKEY", "127.0.0.1:" + latchkey,
+                    "APP", "127.0.0.1:" + app,
+                    "CADDY_ADMIN", "127.0.0.1:" + EmbeddedRedis.freePort());
+            var process = ProxyProcess.launch(command, work, environment);
             process.awaitReady(() -> isListening(port));
             return process;
         }
@@ -151,7 +169,14 @@ class ProxyConfigurationTest {
             "Connection: close, X-Auth-User",
             "Connection: x-auth-user\r\nConnection: close",
             "X-Auth-User: root\r\nConnection: close, X-Auth-User",
-            "X-Auth-User: root\r\nX_Auth_User: root\r\nConnection: close, X-Auth-User, X_Auth_User");
+            "X-Auth-User: root\r\nX_Auth_User: root\r\nConnection: close, X-Auth-User, X_Auth_User",
+            "Remote-User: root",
+            "remote-user:",
+            "Remote_User: root",
+            "Remote-User: root\r\nX-Auth-User: root\r\nConnection: close, Remote-User, X-Auth-User");
+
+    /** The headers from which the application takes the username. */
+    private static final List<String> IDENTITY = List.of("X-Auth-User", "Remote-User");
 
     @TempDir
     static Path folder;
@@ -188,7 +213,7 @@ class ProxyConfigurationTest {
     @BeforeParameterizedClassInvocation
     static void startProxy(Proxy proxy) throws IOException {
         port = EmbeddedRedis.freePort();
-        process = proxy.start(proxy.configuration(port, latchkey.port(), app.port()), port);
+        process = proxy.start(port, latchkey.port(), app.port());
     }
 
     @AfterParameterizedClassInvocation
@@ -226,9 +251,9 @@ class ProxyConfigurationTest {
         assertEquals(200, RawClient.status(response), all);
         assertEquals(before + 1, app.requests().size(), all);
         var received = app.requests().getLast();
-        assertEquals(List.of(username), received.values("X-Auth-User"), all + received.head());
+        IDENTITY.forEach(name -> assertEquals(List.of(username), received.values(name), all + received.head()));
         String connection = String.join(",", received.values("Connection"));
-        assertTrue(!connection.toLowerCase(Locale.ROOT).contains("auth"), connection); // for a proxy in the application
+        assertTrue(!connection.toLowerCase(Locale.ROOT).contains("user"), connection); // for a proxy in the application
         return received;
     }
 
@@ -357,7 +382,8 @@ class ProxyConfigurationTest {
                 assertArrayEquals(bytes, socket.getInputStream().readNBytes(bytes.length));
             }
         }
-        assertEquals(List.of(username), app.requests().getLast().values("X-Auth-User"));
+        var received = app.requests().getLast();
+        IDENTITY.forEach(name -> assertEquals(List.of(username), received.values(name), received.head()));
         assertRefused(401, "GET /socket", "Connection: close, Upgrade", websocket("websocket"));
     }
 
@@ -407,8 +433,7 @@ class ProxyConfigurationTest {
     @Test
     void without_latchkey_no_request_reaches_the_application() throws IOException {
         client = new RawClient(EmbeddedRedis.freePort());
-        String configuration = proxy.configuration(client.port(), EmbeddedRedis.freePort(), app.port());
-        try (var _ = proxy.start(configuration, client.port())) {
+        try (var _ = proxy.start(client.port(), EmbeddedRedis.freePort(), app.port())) {
             assertRefused(proxy == Proxy.CADDY ? 502 : 503, "GET /page", authorization, "X-Auth-User: root");
         }
     }
@@ -417,7 +442,8 @@ class ProxyConfigurationTest {
     void a_preflight_that_is_exempt_from_the_check_carries_no_identity() throws IOException {
         client = new RawClient(EmbeddedRedis.freePort());
         String configuration = proxy.configuration(client.port(), latchkey.port(), app.port());
-        try (var _ = proxy.start(proxy.exemptPreflights(configuration), client.port())) {
+        configuration = proxy.exemptPreflights(configuration);
+        try (var _ = proxy.start(configuration, client.port(), latchkey.port(), app.port())) {
             awaitPassed(); // HAProxy does not use an instance that fails the first health check.
             for (String spoof : SPOOFS) {
                 int before = app.requests().size();
@@ -425,10 +451,98 @@ class ProxyConfigurationTest {
                 assertEquals(200, RawClient.status(response), response);
                 assertEquals(before + 1, app.requests().size());
                 var received = app.requests().getLast();
-                assertEquals("", String.join("", received.values("X-Auth-User")), received.head());
+                IDENTITY.forEach(name -> assertEquals("", String.join("", received.values(name)), received.head()));
                 assertRefused(401, "GET /page", spoof);
             }
             assertPassed("GET /page", new byte[0], authorization);
+        }
+    }
+
+    @Test
+    void a_preflight_of_the_check_itself_is_refused() throws IOException {
+        String method = "Access-Control-Request-Method: GET";
+        for (String path : List.of("/api/auth/verify", "/api/auth/verify/page")) {
+            assertRefused(401, "OPTIONS " + path, "Origin: https://example.com", method);
+        }
+    }
+
+    /** Caddy 2.6 may open a kept connection for checks to the application. The load does not always show that. */
+    @Test
+    void caddy_opens_a_connection_for_every_check() throws IOException {
+        assumeTrue(proxy == Proxy.CADDY, "The other proxies keep connections for checks.");
+        client = new RawClient(EmbeddedRedis.freePort());
+        try (var checks = new EchoServer();
+                var _ = proxy.start(client.port(), checks.port(), app.port())) {
+            for (int i = 1; i <= 3; i++) {
+                send("GET /page");
+                assertEquals(i, checks.connections());
+            }
+            assertEquals(3, checks.requests().size());
+        }
+    }
+
+    @Test
+    void clients_on_kept_connections_get_their_own_identity_and_no_failure() throws Exception {
+        var connections = new AtomicInteger();
+        var requests = new AtomicInteger();
+        int loaded = EmbeddedRedis.freePort();
+        try (var upstream = new EchoServer(false);
+                var _ = proxy.start(loaded, latchkey.port(), upstream.port());
+                var admin = new RedisAdmin(redis.url(), false);
+                var clients = Executors.newVirtualThreadPerTaskExecutor()) {
+            client = new RawClient(loaded);
+            awaitPassed(); // HAProxy does not use an instance that fails the first health check.
+            long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
+            List<Future<Integer>> results = new ArrayList<>();
+            for (int i = 0; i < CLIENTS; i++) {
+                String user = TestClient.newName();
+                String token = UUID.randomUUID().toString();
+                admin.commands().set("tokens:" + token, user);
+                results.add(clients.submit(() -> {
+                    do {
+                        connections.incrementAndGet();
+                        requests.addAndGet(useConnection(user, token, end));
+                    } while (System.nanoTime() < end);
+                    return 0;
+                }));
+            }
+            for (Future<Integer> result : results) {
+                result.get(); // fails if a response is not as expected
+            }
+        }
+        System.out.printf(
+                "%s: %d clients, %d s, %d requests on %d connections, no failure%n",
+                proxy, CLIENTS, SECONDS, requests.get(), connections.get());
+    }
+
+    /**
+     * Sends at least eight requests on one connection, until the proxy announces that it will close the connection.
+     * Every eighth token is not valid.
+     *
+     * @param end time as of {@link System#nanoTime}
+     * @return the number of requests
+     */
+    private int useConnection(String user, String token, long end) throws IOException {
+        try (var socket = client.open()) {
+            var in = new BufferedInputStream(socket.getInputStream());
+            int count = 0;
+            while (count < 8 || System.nanoTime() < end) {
+                boolean isValid = ++count % 8 != 0;
+                String fields = "Authorization: Bearer " + token + (isValid ? "" : "0")
+                        + "\r\nX-Auth-User: root\r\nRemote-User: root\r\nConnection: keep-alive";
+                socket.getOutputStream().write(head("GET /page", fields).getBytes(StandardCharsets.ISO_8859_1));
+                String response = RawClient.readHead(in);
+                in.readNBytes(
+                        Integer.parseInt(values(response, "Content-Length").getFirst()));
+                assertEquals(isValid ? 200 : 401, RawClient.status(response), response);
+                for (String name : isValid ? IDENTITY : List.<String>of()) {
+                    assertEquals(List.of(user), values(response, "Received-" + name), response);
+                }
+                if (values(response, "Connection").contains("close")) {
+                    break;
+                }
+            }
+            return count;
         }
     }
 }

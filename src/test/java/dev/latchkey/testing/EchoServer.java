@@ -14,15 +14,16 @@ import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * An application behind a proxy. It remembers the requests exactly as they arrive, and responds to each of them with
- * 200. After an upgrade to WebSocket, it returns every byte that it receives.
+ * 200 and the username that it received. After an upgrade to WebSocket, it returns every byte that it receives.
  */
 public final class EchoServer implements AutoCloseable {
     private static final String WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; // RFC 6455 §1.3
 
-    private final ServerSocket server = new ServerSocket(0, 64, InetAddress.getLoopbackAddress());
+    private final ServerSocket server = new ServerSocket(0, 1024, InetAddress.getLoopbackAddress());
     private final List<Received> requests = new CopyOnWriteArrayList<>();
 
     /**
@@ -45,7 +46,16 @@ public final class EchoServer implements AutoCloseable {
         }
     }
 
+    private final AtomicInteger connections = new AtomicInteger();
+    private final boolean remembers;
+
     public EchoServer() throws IOException {
+        this(true);
+    }
+
+    /** @param remembers whether to keep the requests; a load would fill the memory with them */
+    public EchoServer(boolean remembers) throws IOException {
+        this.remembers = remembers;
         Thread.startVirtualThread(this::accept);
     }
 
@@ -58,10 +68,16 @@ public final class EchoServer implements AutoCloseable {
         return requests;
     }
 
+    /** Returns the number of connections that have been opened. */
+    public int connections() {
+        return connections.get();
+    }
+
     private void accept() {
         while (!server.isClosed()) {
             try {
                 Socket socket = server.accept();
+                connections.incrementAndGet();
                 Thread.startVirtualThread(() -> serve(socket));
             } catch (IOException _) {
                 // The server has been closed.
@@ -72,17 +88,19 @@ public final class EchoServer implements AutoCloseable {
     private void serve(Socket socket) {
         try (socket) {
             var in = new BufferedInputStream(socket.getInputStream());
-            respond(RawClient.readHead(in), in, socket.getOutputStream());
+            String head = RawClient.readHead(in);
+            // A connection that the proxy has only opened, or closes, ends without a request.
+            while (!head.isEmpty() && respond(head, in, socket.getOutputStream())) {
+                head = RawClient.readHead(in);
+            }
         } catch (IOException _) {
             // The proxy has closed the connection.
         }
     }
 
-    private void respond(String head, InputStream in, OutputStream out) throws IOException {
+    /** Reports whether another request may follow on the connection. */
+    private boolean respond(String head, InputStream in, OutputStream out) throws IOException {
         var headers = new Received(head, "");
-        if (head.isEmpty()) {
-            return; // The proxy has only opened a connection.
-        }
         if (!headers.values("Expect").isEmpty()) {
             write(out, "HTTP/1.1 100 Continue\r\n\r\n");
         }
@@ -90,7 +108,9 @@ public final class EchoServer implements AutoCloseable {
                 .mapToInt(Integer::parseInt)
                 .sum();
         byte[] body = in.readNBytes(length);
-        requests.add(new Received(head, new String(body, StandardCharsets.ISO_8859_1)));
+        if (remembers) {
+            requests.add(new Received(head, new String(body, StandardCharsets.ISO_8859_1)));
+        }
         boolean isUpgrade = headers.values("Connection").stream().anyMatch("upgrade"::equalsIgnoreCase);
         if (isUpgrade && headers.values("Upgrade").contains("websocket")) {
             String key = String.join("", headers.values("Sec-WebSocket-Key"));
@@ -99,9 +119,20 @@ public final class EchoServer implements AutoCloseable {
                     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                             + "Sec-WebSocket-Accept: " + accept(key) + "\r\n\r\n");
             in.transferTo(out);
-        } else {
-            write(out, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+            return false;
         }
+        boolean closes = headers.values("Connection").contains("close");
+        var response = new StringBuilder("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n");
+        for (String name : List.of("X-Auth-User", "Remote-User")) {
+            headers.values(name)
+                    .forEach(value -> response.append("Received-" + name + ": ")
+                            .append(value)
+                            .append("\r\n"));
+        }
+        write(
+                out,
+                response.append(closes ? "Connection: close\r\n\r\n" : "\r\n").toString());
+        return !closes;
     }
 
     private static void write(OutputStream out, String text) throws IOException {

@@ -27,6 +27,15 @@ public final class ProxyProcess implements AutoCloseable {
      * @param folder the working directory, which contains the configuration
      */
     public static ProxyProcess launch(String command, Path folder) throws IOException {
+        return launch(command, folder, Map.of());
+    }
+
+    /**
+     * Does the same as {@link #launch(String, Path)}.
+     *
+     * @param environment variables of the process, in addition to those of this process
+     */
+    public static ProxyProcess launch(String command, Path folder, Map<String, String> environment) throws IOException {
         String name = command.substring(0, command.indexOf(' '));
         // Debian installs nginx and HAProxy in a folder that is not in the PATH of an ordinary user.
         String path = System.getenv("PATH") + ":/usr/sbin";
@@ -37,6 +46,7 @@ public final class ProxyProcess implements AutoCloseable {
                 .directory(folder.toFile())
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile());
+        builder.environment().putAll(environment);
         builder.environment().putAll(Map.of("PATH", path, "HOME", folder.toString()));
         Process process = builder.start();
         Runtime.getRuntime().addShutdownHook(new Thread(process::destroyForcibly));
