@@ -185,6 +185,8 @@ class LogTest {
                     "INTROSPECTION_CLIENT_SECRET",
                     TestClient.CLIENT_SECRET)) {
                 secrets = causeAllEvents(service);
+                commands.hset("throttle:client:203.0.113.7", "all", "100");
+                sendForm(service, "r17", "/api/auth/introspect", "x", "Basic beyond the limit, which is not logged");
                 lines = service.stop();
             }
             for (String line : lines) {
