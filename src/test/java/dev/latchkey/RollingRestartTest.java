@@ -27,7 +27,7 @@ class RollingRestartTest {
         int[] ports = {EmbeddedRedis.freePort(), EmbeddedRedis.freePort(), EmbeddedRedis.freePort()};
         try (var proxy = caddy(folder, ports);
                 var redis = EmbeddedRedis.start(DURABLE);
-                var client = new TestClient(ports[0])) {
+                var client = TestClient.ofOtherServer(ports[0])) {
             ServiceProcess[] instances = {launch(ports[1], redis), launch(ports[2], redis)};
             for (ServiceProcess instance : instances) {
                 instance.awaitReady(200);

@@ -33,6 +33,7 @@ public class TestClient implements AutoCloseable {
                     .toList();
 
     private final int port;
+    private final List<Observer> observers;
     private final HttpClient client =
             HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
@@ -74,7 +75,17 @@ public class TestClient implements AutoCloseable {
     }
 
     public TestClient(int port) {
+        this(port, OBSERVERS);
+    }
+
+    private TestClient(int port, List<Observer> observers) {
         this.port = port;
+        this.observers = observers;
+    }
+
+    /** Returns a client without observers, for a server that sends headers and responses of its own. */
+    public static TestClient ofOtherServer(int port) {
+        return new TestClient(port, List.of());
     }
 
     public int port() {
@@ -100,7 +111,7 @@ public class TestClient implements AutoCloseable {
         try {
             HttpResponse<String> response = client.send(request.build(), BodyHandlers.ofString());
             var answer = new Answer(response.statusCode(), response.headers().map(), response.body());
-            OBSERVERS.forEach(observer -> observer.observe(method, path, answer));
+            observers.forEach(observer -> observer.observe(method, path, answer));
             return answer;
         } catch (IOException | InterruptedException e) {
             throw new IllegalStateException(method + " " + path, e);
