@@ -49,6 +49,7 @@ class DocumentedCommandsTest {
     private static final Map<String, String> RUN_BY = Map.of(
             "operations.md, Redis user", RedisUserTest.class.getSimpleName(),
             "operations.md, TLS", RedisTlsTest.class.getSimpleName(),
+            "operations.md, Metrics", PrometheusTest.class.getSimpleName(),
             "proxies.md", "ProxyConfigurationTest");
 
     /** The first lines of the blocks that no test runs, and the reasons. */
