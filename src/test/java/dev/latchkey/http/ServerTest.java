@@ -207,7 +207,9 @@ class ServerTest {
             for (FutureTask<String> response : responses) {
                 assertEquals(204, RawClient.status(response.get()), response.get());
             }
-            assertEquals(204, RawClient.status(client.exchange(get("/slow"))), "there is room again");
+            while (RawClient.status(client.exchange(get("/slow"))) != 204) {
+                Thread.onSpinWait(); // A request counts until shortly after its response.
+            }
         } finally {
             metrics.stop(Duration.ZERO, Duration.ofSeconds(1));
         }
