@@ -4,7 +4,7 @@
  *
  * <p>Reading order: {@link dev.latchkey.App} creates all parts; {@link dev.latchkey.api.Routes} is the table of
  * routes; {@code http} is the server; {@code tokens} and {@code accounts} are the core; {@code todos} is an API that
- * tokens protect; {@code redis} has the commands; {@code overload} refuses work; {@code logging}, {@code json} and {@code
+ * tokens protect; {@code redis} has the commands; {@code overload} refuses work; {@code metrics} measures; {@code logging}, {@code json} and {@code
  * encoding} are what their names say; {@link dev.latchkey.Config} reads the environment; {@link dev.latchkey.Main} is the process.
  *
  * <p>Guarantees:

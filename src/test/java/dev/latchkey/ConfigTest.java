@@ -10,6 +10,7 @@ import dev.latchkey.http.Cors;
 import dev.latchkey.logging.Logs;
 import dev.latchkey.redis.RedisSettings;
 import dev.latchkey.tokens.TokenFormat;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -100,6 +101,24 @@ class ConfigTest {
                         "HOST must be an address or host name of this machine, such as 0.0.0.0, not '" + host + "'",
                         "TOKEN_TTL must be a whole number from 1 to 2147483647, not '0'"),
                 error("HOST", host, "TOKEN_TTL", "0").lines().toList());
+    }
+
+    @Test
+    void the_metrics_port_has_the_same_host_and_is_unset_by_default() throws Exception {
+        var config = Config.from(Map.of("HOST", "127.0.0.1", "METRICS_PORT", "9464"));
+        assertEquals(new InetSocketAddress(InetAddress.getLoopbackAddress(), 9464), config.metricsAddress());
+        var free = Config.from(Map.of("PORT", "0", "METRICS_PORT", "0"));
+        assertEquals(new InetSocketAddress("0.0.0.0", 0), free.metricsAddress());
+    }
+
+    @Test
+    void the_metrics_port_must_be_a_port_other_than_the_public_one() {
+        assertEquals(
+                "METRICS_PORT must not be the same as PORT, 8080, because metrics are not public",
+                error("METRICS_PORT", "8080"));
+        assertEquals(
+                "METRICS_PORT must be a whole number from 0 to 65535, not 'on'",
+                error("METRICS_PORT", "on", "PORT", "9464"));
     }
 
     /** The server closes the connection of a request after 30 s, so Redis must have failed by then. */

@@ -48,7 +48,8 @@ class DocumentedCommandsTest {
     /** Blocks that other tests run. */
     private static final Map<String, String> RUN_BY = Map.of(
             "operations.md, Redis user", RedisUserTest.class.getSimpleName(),
-            "operations.md, TLS", RedisTlsTest.class.getSimpleName());
+            "operations.md, TLS", RedisTlsTest.class.getSimpleName(),
+            "operations.md, Metrics", PrometheusTest.class.getSimpleName());
 
     /** The first lines of the blocks that no test runs, and the reasons. */
     private static final Map<String, String> NOT_RUN = Map.ofEntries(

@@ -142,7 +142,12 @@ class MainTest {
                     ServiceProcess.java(List.of(), "PORT", port, "REDIS_URL", redis.url(), "REDIS_TIMEOUT_MS", "10000"),
                     1);
             assertTrue(output.contains("cannot listen on port " + port + ": "), output);
+            assertTrue(output.endsWith(". Set PORT or HOST.\n"), output);
             assertEquals(1, output.lines().count(), output);
+            String metrics = output(
+                    ServiceProcess.java(List.of(), "PORT", "0", "METRICS_PORT", port, "REDIS_URL", redis.url()), 1);
+            assertTrue(metrics.contains("cannot listen on port " + port + ": "), metrics);
+            assertTrue(metrics.endsWith(". Set METRICS_PORT or HOST.\n"), metrics);
         }
     }
 

@@ -240,6 +240,14 @@ class MetricsTest {
         }
     }
 
+    /** An idle connection would take memory that the public port has not left for it. */
+    @Test
+    void each_response_closes_its_connection() throws IOException {
+        String response = new RawClient(metrics.port()).exchange("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+        assertEquals(200, RawClient.status(response));
+        assertTrue(response.contains("\r\nConnection: close\r\n"), response);
+    }
+
     private static boolean isServed(TestClient client) {
         try {
             return client.send("GET", "/metrics", "").status() == 200;
@@ -277,6 +285,7 @@ class MetricsTest {
                 assertEquals(400, RawClient.status(RawClient.readHead(socket.getInputStream())));
             }
             service.awaitExit(0);
+            assertEquals(List.of(), service.printed("path=/metrics"), "a scrape is not worth a line of the access log");
         }
     }
 

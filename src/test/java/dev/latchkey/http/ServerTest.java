@@ -16,6 +16,7 @@ import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.FutureTask;
@@ -183,6 +184,39 @@ class ServerTest {
     }
 
     @Test
+    void the_metrics_port_closes_connections_beyond_its_limit_of_requests() throws Exception {
+        var running = new CountDownLatch(ServerLimits.METRICS_REQUESTS);
+        Route slow = new Route.Open("GET", "/slow", _ -> {
+            running.countDown();
+            await(released);
+            return Response.NO_CONTENT;
+        });
+        var loopback = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
+        var settings = new HttpSettings(loopback, loopback, 100, 0);
+        Server metrics = Server.startMetrics(settings, loopback, List.of(slow), NO_CALLER, _ -> null);
+        try {
+            var client = new RawClient(metrics.port());
+            List<FutureTask<String>> responses = new ArrayList<>();
+            for (int i = 0; i < ServerLimits.METRICS_REQUESTS; i++) {
+                var response = new FutureTask<>(() -> client.exchange(get("/slow")));
+                Thread.startVirtualThread(response);
+                responses.add(response);
+            }
+            await(running);
+            assertEquals("", client.exchange(get("/slow")));
+            released.countDown();
+            for (FutureTask<String> response : responses) {
+                assertEquals(204, RawClient.status(response.get()), response.get());
+            }
+            while (RawClient.status(client.exchange(get("/slow"))) != 204) {
+                Thread.onSpinWait(); // A request counts until shortly after its response.
+            }
+        } finally {
+            metrics.stop(Duration.ZERO, Duration.ofSeconds(1));
+        }
+    }
+
+    @Test
     void every_limit_is_set_before_the_jdk_reads_it() {
         assertEquals("10", System.getProperty("sun.net.httpserver.maxReqTime"));
         assertEquals("30", System.getProperty("sun.net.httpserver.maxRspTime"));
@@ -200,6 +234,8 @@ class ServerTest {
         assertEquals(315, ServerLimits.of(heap, 20_000, 1_048_576, false).connections());
         assertEquals(100, ServerLimits.of(heap, 200, 16_384, false).connections());
         assertEquals(1, ServerLimits.of(heap, 90, 16_384, false).connections());
+        assertEquals(367, ServerLimits.of(heap, 20_000, 16_384, true).connections());
+        assertEquals(50, ServerLimits.of(heap, 200, 16_384, true).connections());
         assertEquals(
                 10_000,
                 ServerLimits.of(heap << 6, Long.MAX_VALUE, 16_384, false).connections());

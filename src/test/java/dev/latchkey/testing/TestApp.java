@@ -111,7 +111,7 @@ public final class TestApp extends TestClient {
 
     /** Returns a client for the metrics port, which must be closed. */
     public TestClient metricsClient() {
-        return new TestClient(app.metricsPort());
+        return TestClient.ofOtherServer(app.metricsPort());
     }
 
     /** Returns the separate connection to Redis. */
