@@ -192,7 +192,7 @@ class ServerTest {
             return Response.NO_CONTENT;
         });
         var loopback = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
-        var settings = new HttpSettings(loopback, loopback, 100, 0);
+        var settings = new HttpSettings(loopback, loopback, 100, 0, Cors.of(""), true);
         Server metrics = Server.startMetrics(settings, loopback, List.of(slow), NO_CALLER, _ -> null);
         try {
             var client = new RawClient(metrics.port());
