@@ -261,7 +261,7 @@ class MetricsTest {
         int port = EmbeddedRedis.freePort();
         List<Socket> idle = new ArrayList<>();
         try (var service = ServiceProcess.startWithOpenFiles(160, redis.url(), "METRICS_PORT", Integer.toString(port));
-                var client = new TestClient(port)) {
+                var client = TestClient.ofOtherServer(port)) {
             assertEquals(List.of("port=" + port), printedPorts(service));
             assertTrue(text(client).contains("\nlatchkey_http_max_connections 30\n"));
             var raw = new RawClient(service.port());

@@ -56,7 +56,7 @@ class PrometheusTest {
         int port = EmbeddedRedis.freePort();
         try (var app = TestApp.start("METRICS_PORT", "0");
                 var metrics = app.metricsClient();
-                var client = new TestClient(port)) {
+                var client = TestClient.ofOtherServer(port)) {
             Path text = Files.writeString(
                     folder.resolve("metrics"),
                     metrics.send("GET", "/metrics", "").text());
