@@ -11,6 +11,7 @@ import dev.latchkey.api.HealthHandlers;
 import dev.latchkey.api.IntrospectionHandlers;
 import dev.latchkey.api.MetricsHandler;
 import dev.latchkey.api.Routes;
+import dev.latchkey.api.SessionHandlers;
 import dev.latchkey.api.TodoHandlers;
 import dev.latchkey.http.HttpSettings;
 import dev.latchkey.http.Problem;
@@ -66,13 +67,13 @@ public record App(
                     core.tokens(),
                     policy,
                     throttle,
-                    lists,
                     new AuthMetrics(registry));
+            var sessionHandlers = new SessionHandlers(core.tokens(), lists);
             var todoIds = new TodoIds(InstantSource.system());
-            var todoHandlers = new TodoHandlers(core.todos(), core.tokens(), lists, todoIds, core.clock());
+            var todoHandlers = new TodoHandlers(core.todos(), core.tokens().keys(), lists, todoIds, core.clock());
             var introspection = new IntrospectionHandlers(core.tokens());
             var client = clientAuthentication(config, core.redis());
-            var routes = Routes.of(authHandlers, introspection, client, todoHandlers, health);
+            var routes = Routes.of(authHandlers, sessionHandlers, introspection, client, todoHandlers, health);
             var settings = new HttpSettings(
                     config.address(),
                     config.metricsAddress(),
@@ -80,7 +81,7 @@ public record App(
                     config.trustedProxyHops(),
                     config.cors(),
                     config.accessLog());
-            var authentication = new AuthFilter(core.tokens());
+            var authentication = new AuthFilter(core.tokens().keys());
             Server server = Server.start(settings, routes, authentication, App::problem, registry);
             Server metricsServer = startMetrics(server, settings, registry, health, authentication);
             return new App(config, core, health, server, metricsServer);

@@ -5,7 +5,9 @@ import dev.latchkey.accounts.PasswordHasher;
 import dev.latchkey.accounts.UserStore;
 import dev.latchkey.redis.Redis;
 import dev.latchkey.todos.TodoStore;
+import dev.latchkey.tokens.Lifetimes;
 import dev.latchkey.tokens.SessionIndex;
+import dev.latchkey.tokens.TokenKeys;
 import dev.latchkey.tokens.TokenStore;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -25,10 +27,10 @@ record Core(
         Redis redis = new Redis(config.redis());
         PasswordHasher hasher = PasswordHasher.create(config.pbkdf2Iterations());
         InstantSource clock = () -> Instant.now().truncatedTo(ChronoUnit.MILLIS); // as dates are stored
-        var sessions = new SessionIndex(redis);
-        var lifetimes = new TokenStore.Lifetimes(config.tokenTtl(), config.sessionMaxAge());
-        var tokens =
-                new TokenStore(redis, sessions, config.tokenFormat(), lifetimes, config.maxSessionsPerUser(), clock);
+        var keys = new TokenKeys(redis, config.tokenFormat(), clock);
+        var lifetimes = new Lifetimes(config.tokenTtl(), config.sessionMaxAge());
+        var index = new SessionIndex(redis);
+        var tokens = new TokenStore(redis, keys, index, lifetimes, config.maxSessionsPerUser(), clock);
         var limits = new TodoStore.Limits(config.maxTodosPerUser(), config.maxTodoBytesPerUser());
         var todos = new TodoStore(redis, limits);
         var accounts = new AccountService(redis, new UserStore(redis), tokens, hasher, clock, todos::removeAll);

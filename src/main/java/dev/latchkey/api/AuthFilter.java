@@ -5,7 +5,7 @@ import com.sun.net.httpserver.HttpExchange;
 import dev.latchkey.http.Problem;
 import dev.latchkey.http.Route;
 import dev.latchkey.tokens.Caller;
-import dev.latchkey.tokens.TokenStore;
+import dev.latchkey.tokens.TokenKeys;
 import java.io.IOException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -14,9 +14,9 @@ import org.jspecify.annotations.Nullable;
 public final class AuthFilter extends Filter {
     private static final String SCHEME = "bearer";
 
-    private final TokenStore tokens;
+    private final TokenKeys tokens;
 
-    public AuthFilter(TokenStore tokens) {
+    public AuthFilter(TokenKeys tokens) {
         this.tokens = tokens;
     }
 

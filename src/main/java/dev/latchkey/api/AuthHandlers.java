@@ -10,15 +10,12 @@ import dev.latchkey.http.Problem;
 import dev.latchkey.http.Request;
 import dev.latchkey.http.RequestFields;
 import dev.latchkey.http.Response;
-import dev.latchkey.overload.Bulkhead;
 import dev.latchkey.overload.OverloadedException;
 import dev.latchkey.tokens.Caller;
-import dev.latchkey.tokens.Session;
+import dev.latchkey.tokens.IssuedToken;
 import dev.latchkey.tokens.TokenStore;
-import dev.latchkey.tokens.TokenStore.IssuedToken;
 import java.io.IOException;
 import java.time.Instant;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
@@ -29,7 +26,6 @@ import org.jspecify.annotations.Nullable;
  * The routes {@code /api/auth/…}: accounts, tokens and sessions.
  *
  * @param registrationOpen if false, only an operator can create accounts
- * @param lists limits how many lists are made at the same time
  */
 public record AuthHandlers(
         boolean registrationOpen,
@@ -37,7 +33,6 @@ public record AuthHandlers(
         TokenStore tokens,
         PasswordPolicy policy,
         LoginThrottle throttle,
-        Bulkhead lists,
         AuthMetrics metrics) {
     private record AccountBody(String username, Instant createdDate) {}
 
@@ -46,15 +41,6 @@ public record AuthHandlers(
     private record TokenBody(String token, Instant expiresDate) {
         TokenBody(IssuedToken issued) {
             this(issued.token(), issued.session().expiresDate());
-        }
-    }
-
-    private record SessionsBody(List<SessionBody> sessions) {}
-
-    private record SessionBody(
-            String id, Instant createdDate, Instant expiresDate, String userAgent, String address, boolean current) {
-        SessionBody(Session of, boolean current) {
-            this(of.id(), of.createdDate(), of.expiresDate(), of.userAgent(), of.address(), current);
         }
     }
 
@@ -107,7 +93,7 @@ public record AuthHandlers(
     }
 
     Response logout(Request request, Caller caller) {
-        String sessionId = sessionId(caller);
+        String sessionId = tokens.sessionId(caller);
         if (tokens.revoke(caller.username(), caller.token())) {
             Audit.log("logged out", request, caller.username(), sessionId);
         }
@@ -128,32 +114,6 @@ public record AuthHandlers(
      */
     Response verify(Request request, Caller caller) {
         return Response.empty(200, Map.of("X-Auth-User", caller.username(), "Remote-User", caller.username()));
-    }
-
-    Response listSessions(Request request, Caller caller) {
-        return lists.run(() -> {
-            String currentId = sessionId(caller);
-            List<SessionBody> sessions = tokens.sessions(caller.username()).stream()
-                    .map(session -> new SessionBody(session, session.id().equals(currentId)))
-                    .toList();
-            return Response.json(200, new SessionsBody(sessions));
-        });
-    }
-
-    Response endSession(Request request, Caller caller) {
-        Set<String> ended = tokens.revokeSession(caller.username(), request.pathParameter());
-        if (ended.isEmpty()) {
-            throw new Problem(404, "You have no such session."); // the same for another user's session
-        }
-        Audit.sessionsRevoked(request, caller.username(), ended);
-        return Response.NO_CONTENT;
-    }
-
-    Response endAllSessions(Request request, Caller caller) {
-        Set<String> ended = tokens.revokeOthers(caller);
-        ended.addAll(tokens.revokeOwn(caller, null));
-        Audit.sessionsRevoked(request, caller.username(), ended);
-        return Response.NO_CONTENT;
     }
 
     Response changePassword(Request request, Caller caller) throws IOException {
@@ -180,7 +140,7 @@ public record AuthHandlers(
         RequestFields fields = request.json();
         var password = fields.required("password", PasswordPolicy::normalize);
         fields.throwIfInvalid();
-        String sessionId = sessionId(caller);
+        String sessionId = tokens.sessionId(caller);
         String name = caller.username();
         try {
             Set<String> ended = rateLimited(request, name, name, () -> accounts.delete(caller, password.get()));
@@ -194,7 +154,7 @@ public record AuthHandlers(
 
     // Has no error="invalid_token", because a client would then discard a token that is still valid.
     private Problem wrongPassword(Request request, Caller caller) {
-        Audit.log("wrong password", request, caller.username(), sessionId(caller));
+        Audit.log("wrong password", request, caller.username(), tokens.sessionId(caller));
         return AuthFilter.unauthorized("The password is wrong.", "");
     }
 
@@ -229,10 +189,5 @@ public record AuthHandlers(
             }
             throw e;
         }
-    }
-
-    private String sessionId(Caller caller) {
-        Session session = tokens.session(caller);
-        return session == null ? "" : session.id();
     }
 }

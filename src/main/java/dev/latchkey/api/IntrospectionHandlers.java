@@ -4,9 +4,8 @@ import dev.latchkey.http.Request;
 import dev.latchkey.http.RequestFields;
 import dev.latchkey.http.Response;
 import dev.latchkey.tokens.Caller;
-import dev.latchkey.tokens.Session;
+import dev.latchkey.tokens.TokenKeys.ValidToken;
 import dev.latchkey.tokens.TokenStore;
-import dev.latchkey.tokens.TokenStore.ValidToken;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -18,7 +17,7 @@ public record IntrospectionHandlers(TokenStore tokens) {
     private static final Response INACTIVE = Response.json(200, Map.of("active", false));
 
     Response introspect(Request request, String clientId) throws IOException {
-        ValidToken token = tokens.find(token(request));
+        ValidToken token = tokens.keys().find(token(request));
         if (token == null) {
             return INACTIVE;
         }
@@ -36,11 +35,11 @@ public record IntrospectionHandlers(TokenStore tokens) {
     /** Revokes a token as a logout does. An unknown token gets the same response (RFC 7009 §2.2). */
     Response revoke(Request request, String clientId) throws IOException {
         String token = token(request);
-        String username = tokens.usernameFor(token);
+        String username = tokens.keys().usernameFor(token);
         if (username != null) {
-            Session session = tokens.session(new Caller(username, token));
+            String sessionId = tokens.sessionId(new Caller(username, token));
             if (tokens.revoke(username, token)) {
-                Audit.tokenRevoked(request, username, session == null ? "" : session.id(), clientId);
+                Audit.tokenRevoked(request, username, sessionId, clientId);
             }
         }
         return Response.empty(200, Map.of());

@@ -22,6 +22,7 @@ public final class Routes {
      */
     public static List<Route> of(
             AuthHandlers auth,
+            SessionHandlers sessions,
             IntrospectionHandlers tokens,
             @Nullable ClientAuthentication client,
             TodoHandlers todos,
@@ -34,9 +35,9 @@ public final class Routes {
                 new Guarded("GET", "/api/auth/me", auth::me),
                 new Guarded(Route.ANY, "/api/auth/verify", auth::verify),
                 new Guarded(Route.ANY, "/api/auth/verify/{*path}", auth::verify), // Envoy appends the client's path
-                new Guarded("GET", "/api/auth/sessions", auth::listSessions),
-                new Guarded("DELETE", "/api/auth/sessions", auth::endAllSessions),
-                new Guarded("DELETE", "/api/auth/sessions/{id}", auth::endSession),
+                new Guarded("GET", "/api/auth/sessions", sessions::list),
+                new Guarded("DELETE", "/api/auth/sessions", sessions::endAll),
+                new Guarded("DELETE", "/api/auth/sessions/{id}", sessions::end),
                 new Guarded("PUT", "/api/auth/password", auth::changePassword),
                 new Guarded("DELETE", "/api/auth/account", auth::deleteAccount),
                 new Guarded("GET", "/api/todos", todos::list),

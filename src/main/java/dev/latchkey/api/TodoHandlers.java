@@ -9,7 +9,7 @@ import dev.latchkey.todos.Todo;
 import dev.latchkey.todos.TodoIds;
 import dev.latchkey.todos.TodoStore;
 import dev.latchkey.tokens.Caller;
-import dev.latchkey.tokens.TokenStore;
+import dev.latchkey.tokens.TokenKeys;
 import java.io.IOException;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -20,7 +20,7 @@ import java.time.InstantSource;
  * @param lists limits how many lists are made at the same time
  * @param clock in milliseconds
  */
-public record TodoHandlers(TodoStore store, TokenStore tokens, Bulkhead lists, TodoIds ids, InstantSource clock) {
+public record TodoHandlers(TodoStore store, TokenKeys tokens, Bulkhead lists, TodoIds ids, InstantSource clock) {
     private static final int MAX_LIMIT = 200;
     private static final int DEFAULT_LIMIT = 50;
 

@@ -3,6 +3,7 @@ package dev.latchkey.tokens;
 import dev.latchkey.encoding.Base64Url;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Comparator;
 
 /**
  * A session, from its login until its last token ends. This is the JSON in {@code sessions:{username}}.
@@ -15,6 +16,10 @@ import java.time.Instant;
  */
 public record Session(String id, Instant createdDate, Instant expiresDate, String userAgent, String address) {
     private static final int ID_BYTES = 16;
+
+    static final Comparator<Session> NEWEST_FIRST = Comparator.comparing(Session::createdDate)
+            .thenComparing(Session::id)
+            .reversed();
 
     /** Represents an entry that cannot be parsed. No client knows its id, and it is evicted first. */
     static final Session UNREADABLE = new Session("", Instant.EPOCH, Instant.EPOCH, "", "");

@@ -3,133 +3,45 @@ package dev.latchkey.tokens;
 import static java.lang.System.Logger.Level.WARNING;
 
 import dev.latchkey.overload.Attempts;
-import dev.latchkey.redis.KeyBatches;
 import dev.latchkey.redis.Redis;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
-import java.time.temporal.ChronoUnit;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BiPredicate;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The keys {@code tokens:{suffix}}, whose value is the username. A token is valid as long as its key exists. Nothing is
- * cached, so that a revoked token is refused from the next request on.
+ * Starts, lists and ends sessions, and rotates their tokens. Keeps {@link TokenKeys} and {@link SessionIndex} consistent.
  *
  * @param maxSessions per user; one more ends the oldest session
  * @param clock in milliseconds
  */
 public record TokenStore(
-        Redis redis,
-        SessionIndex index,
-        TokenFormat format,
-        Lifetimes lifetimes,
-        int maxSessions,
-        InstantSource clock) {
+        Redis redis, TokenKeys keys, SessionIndex index, Lifetimes lifetimes, int maxSessions, InstantSource clock) {
     private static final System.Logger LOG = System.getLogger("latchkey.auth");
-    private static final int MAX_USERNAME_LENGTH = 254; // of an e-mail address (RFC 5321 §4.5.3.1.3)
     private static final int MAX_REVOCATION_ROUNDS = 10; // each round revokes all tokens in the index
-    private static final Comparator<Session> NEWEST_FIRST = Comparator.comparing(Session::createdDate)
-            .thenComparing(Session::id)
-            .reversed();
 
-    private static final AtomicBoolean WARNED = new AtomicBoolean();
-
-    /**
-     * How long tokens and sessions live.
-     *
-     * @param token from its issue, at least one second
-     * @param session from the login, however often its token is refreshed; not less than {@code token}
-     */
-    public record Lifetimes(Duration token, Duration session) {
-        /** Returns the lifetime of the next token of a session, in whole seconds. May be zero or negative. */
-        Duration ofNextToken(Duration sessionAge) {
-            Duration left = session.minus(sessionAge).truncatedTo(ChronoUnit.SECONDS);
-            return left.compareTo(token) < 0 ? left : token;
-        }
+    // Returns null if the index has no entry for the session, because another program wrote the token.
+    private @Nullable Session session(Caller caller) {
+        return index.find(caller.username(), keys.suffix(caller.token()));
     }
 
-    /**
-     * A new token.
-     *
-     * @param endedSessionIds of the sessions that were ended because of it
-     */
-    public record IssuedToken(String token, Session session, Set<String> endedSessionIds) {
-        /** Returns the session's id, without the token. */
-        @Override
-        public String toString() {
-            return session.id();
-        }
-    }
-
-    /**
-     * Returns the username that the token belongs to. Returns null if the token is malformed, unknown, expired or
-     * revoked, or if its value cannot be a username. Sends one GET, or no command if the token is malformed.
-     */
-    public @Nullable String usernameFor(String token) {
-        String username = format.isWellFormed(token) ? redis.get(key(format.keySuffix(token))) : null;
-        if (username == null || isPlausibleUsername(username)) {
-            return username;
-        }
-        if (WARNED.compareAndSet(false, true)) {
-            LOG.log(WARNING, "the value of a token key cannot be a username: such tokens are refused");
-        }
-        return null;
-    }
-
-    /**
-     * A valid token.
-     *
-     * @param expires null if the token never expires, because another program wrote it without a TTL
-     */
-    public record ValidToken(String username, @Nullable Instant expires) {}
-
-    /**
-     * Returns whose token it is and when it expires, under the conditions of {@link #usernameFor}. Sends a PTTL after
-     * the GET, which together cost Redis less than a script.
-     */
-    public @Nullable ValidToken find(String token) {
-        String username = usernameFor(token);
-        if (username == null) {
-            return null;
-        }
-        Instant now = clock.instant(); // before the PTTL, so that a slow reply does not postpone the end
-        long millis = redis.pttl(key(format.keySuffix(token)));
-        if (millis == -2) {
-            return null; // revoked or expired after the GET
-        }
-        return new ValidToken(username, millis == -1 ? null : now.plusMillis(millis));
-    }
-
-    // Another program may have written the value, and may allow other usernames than this service does. Whatever is not
-    // printable ASCII would not survive the header that tells an upstream the username.
-    private static boolean isPlausibleUsername(String value) {
-        for (int i = 0; i < value.length(); i++) {
-            if (value.charAt(i) <= ' ' || value.charAt(i) >= 0x7f) {
-                return false;
-            }
-        }
-        return !value.isEmpty() && value.length() <= MAX_USERNAME_LENGTH;
-    }
-
-    /**
-     * Returns the caller's session, or null if the index has no entry for it because another program wrote the token.
-     */
-    public @Nullable Session session(Caller caller) {
-        return index.find(caller.username(), format.keySuffix(caller.token()));
+    /** Returns the public id of the caller's session, or an empty text if the session is not known. */
+    public String sessionId(Caller caller) {
+        Session session = session(caller);
+        return session == null ? "" : session.id();
     }
 
     /** Starts a session. Its token is valid, but no client knows it yet. */
     public IssuedToken startSession(String username, ClientInfo client) {
-        String token = format.newToken();
+        String token = keys.newToken();
         Session session = Session.start(client, clock.instant(), lifetimes.token());
         Map<String, Session> all = write(token, username, session, lifetimes.token());
         Set<String> endedIds =
@@ -153,7 +65,7 @@ public record TokenStore(
             return null;
         }
         Session session = old == null ? Session.start(client, now, ttl) : old.renew(client, now, ttl);
-        String token = format.newToken();
+        String token = keys.newToken();
         // Indexed before the old token is deleted: a concurrent revocation always finds an entry of a valid session.
         write(token, caller.username(), session, ttl);
         Runnable undo = () -> revoke(caller.username(), token);
@@ -166,8 +78,8 @@ public record TokenStore(
 
     /** Revokes one token, and reports whether it was valid. */
     public boolean revoke(String username, String token) {
-        String keySuffix = format.keySuffix(token);
-        boolean wasValid = redis.del(key(keySuffix));
+        String keySuffix = keys.suffix(token);
+        boolean wasValid = keys.delete(keySuffix);
         index.remove(username, List.of(keySuffix));
         return wasValid;
     }
@@ -176,16 +88,13 @@ public record TokenStore(
     public List<Session> sessions(String username) {
         Map<String, Session> all = index.all(username);
         all.values().removeIf(Session.UNREADABLE::equals);
-        Set<String> existing = new KeyBatches(redis)
-                .existing(all.keySet().stream().map(TokenStore::key).toList());
-        List<String> expired = all.keySet().stream()
-                .filter(keySuffix -> !existing.contains(key(keySuffix)))
-                .toList();
+        Set<String> expired = new HashSet<>(all.keySet());
+        expired.removeAll(keys.existing(all.keySet()));
         index.remove(username, expired);
         expired.forEach(all::remove);
         Map<String, Session> byId = all.values().stream() // during a refresh, a session has two entries
                 .collect(Collectors.toMap(Session::id, session -> session, (one, _) -> one));
-        return byId.values().stream().sorted(NEWEST_FIRST).toList();
+        return byId.values().stream().sorted(Session.NEWEST_FIRST).toList();
     }
 
     /** Returns the number of session entries per user. Some of them may have outlived their token. */
@@ -208,7 +117,7 @@ public record TokenStore(
      * caller can repeat a request that has failed. Returns the ids of the sessions that had a valid token.
      */
     public Set<String> revokeOthers(Caller caller) {
-        String own = format.keySuffix(caller.token());
+        String own = keys.suffix(caller.token());
         return revokeMatching(caller.username(), (keySuffix, _) -> !keySuffix.equals(own));
     }
 
@@ -219,11 +128,11 @@ public record TokenStore(
      * @param except a token that stays valid, or null
      */
     public Set<String> revokeOwn(Caller caller, @Nullable String except) {
-        Session own = session(caller);
+        String id = sessionId(caller);
         if (revoke(caller.username(), caller.token())) {
-            return own == null ? Set.of() : Set.of(own.id());
+            return id.isEmpty() ? Set.of() : Set.of(id);
         }
-        String kept = except == null ? "" : format.keySuffix(except);
+        String kept = except == null ? "" : keys.suffix(except);
         return revokeMatching(caller.username(), (keySuffix, _) -> !keySuffix.equals(kept));
     }
 
@@ -253,7 +162,7 @@ public record TokenStore(
                 .filter(session -> !session.id().equals(openedId))
                 .sorted(Comparator.comparing(
                                 (Session session) -> session.expiresDate().isAfter(now))
-                        .thenComparing(NEWEST_FIRST.reversed()))
+                        .thenComparing(Session.NEWEST_FIRST.reversed()))
                 .map(Session::id)
                 .distinct()
                 .toList();
@@ -272,7 +181,7 @@ public record TokenStore(
     private Set<String> deleteTokens(String username, Map<String, Session> sessions) {
         Set<String> endedIds = new HashSet<>();
         sessions.forEach((keySuffix, session) -> {
-            boolean wasValid = redis.del(key(keySuffix));
+            boolean wasValid = keys.delete(keySuffix);
             if (session.equals(Session.UNREADABLE)) {
                 LOG.log(WARNING, "removed an unreadable session entry", "username", username);
             } else if (wasValid) {
@@ -284,15 +193,11 @@ public record TokenStore(
     }
 
     private Map<String, Session> write(String token, String username, Session session, Duration ttl) {
-        String keySuffix = format.keySuffix(token);
+        String keySuffix = keys.suffix(token);
         Supplier<Map<String, Session>> write = () -> {
-            redis.set(key(keySuffix), username, ttl);
+            keys.set(keySuffix, username, ttl);
             return index.add(username, keySuffix, session, ttl, maxSessions);
         };
-        return redis.callOrUndo(write, () -> redis.del(key(keySuffix)));
-    }
-
-    private static String key(String keySuffix) {
-        return "tokens:" + keySuffix;
+        return redis.callOrUndo(write, () -> keys.delete(keySuffix));
     }
 }
