@@ -42,7 +42,7 @@ WORKDIR /app
 # The layers that change least often come first.
 COPY --from=build /app/lib lib
 COPY --from=build /app/lib.jsa .
-# Scanners find the SBOM by its ending.
+# The SBOM is here for scanners of images.
 COPY --from=build /app/latchkey.jar /app/latchkey.cdx.json ./
 # With an invalid archive, the service only starts more slowly. -Xshare:on makes the build fail instead.
 RUN ["/jre/bin/java", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:SharedArchiveFile=/app/lib.jsa", "-Xshare:on", "@/app/lib/classpath", "-version"]
