@@ -258,7 +258,9 @@ class CrowdTest {
     /** Each client sends many requests, because the operating system buffers the first responses. */
     @Test
     void clients_that_do_not_read_their_responses_cannot_exhaust_the_memory() throws Exception {
-        try (var app = launch("-Xmx40m -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError")) {
+        int metricsPort = EmbeddedRedis.freePort();
+        String options = "-Xmx47m -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError"; // a metrics port needs 7 MiB of it
+        try (var app = launch(options, "METRICS_PORT", Integer.toString(metricsPort))) {
             String token = app.newToken();
             for (int i = 0; i < 200; i++) {
                 app.send("POST", "/api/todos", token, "{\"name\":\"" + "\ud83d\ude00".repeat(200) + "\"}");
@@ -277,6 +279,15 @@ class CrowdTest {
             String list = "GET /api/todos?limit=200" + VERSION_AND_HOST + "Authorization: Bearer " + token + "\r\n\r\n";
             connect(app, 80, list.repeat(30));
             Load.await(() -> !app.printed("path=/api/todos status=503").isEmpty());
+            List<Socket> stalled = List.copyOf(sockets);
+            sockets.clear();
+            connect(app, 40, list.replace("limit=200", "limit=10").repeat(500)); // they take the rest of the memory
+            sockets.addAll(stalled);
+            Load.await(() -> app.get("/api/todos?limit=10", token).status() == 503);
+            for (int i = 0; i < 20; i++) {
+                String metrics = new RawClient(metricsPort).exchange("GET /metrics" + VERSION_AND_HOST + "\r\n");
+                assertEquals(200, RawClient.status(metrics), "the metrics port has its own memory");
+            }
             assertUnharmed(app);
         }
     }

@@ -47,7 +47,7 @@ record ServerLimits(int connections, int arrivals) {
         return of(Runtime.getRuntime().maxMemory(), openFiles(), maxBodyBytes, metrics);
     }
 
-    // The JDK's management bean would add 20 ms to the start, and two modules to the image.
+    // The JDK's management bean would add 20 ms to the start.
     private static long openFiles() {
         try {
             return Files.readAllLines(Path.of("/proc/self/limits")).stream()
