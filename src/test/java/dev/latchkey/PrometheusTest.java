@@ -54,35 +54,33 @@ class PrometheusTest {
     @Test
     void prometheus_scrapes_the_service_and_answers_queries() throws Exception {
         int port = EmbeddedRedis.freePort();
-        try (var app = TestApp.start("METRICS_PORT", "0");
+        int metricsPort = EmbeddedRedis.freePort();
+        String documented = Documents.blocks("operations.md", "Metrics", 1).getFirst();
+        Files.writeString(
+                folder.resolve("prometheus.yml"),
+                documented
+                        .replace("15s", "1s")
+                        .replaceFirst("targets: .*", "targets: ['127.0.0.1:" + metricsPort + "']")
+                        .replace("alerts.yaml", ALERTS.toString()));
+        String command = "prometheus --config.file=prometheus.yml --storage.tsdb.path=data"
+                + " --web.listen-address=127.0.0.1:" + port;
+        // Prometheus starts first, because it only begins to scrape after 5 s.
+        try (var prometheus = ProxyProcess.launch(command, folder);
+                var app = TestApp.start("METRICS_PORT", Integer.toString(metricsPort));
                 var metrics = app.metricsClient();
                 var client = TestClient.ofOtherServer(port)) {
-            Path text = Files.writeString(
-                    folder.resolve("metrics"),
-                    metrics.send("GET", "/metrics", "").text());
-            assertPromtoolAccepts(text, "check", "metrics");
-            String documented = Documents.blocks("operations.md", "Metrics", 1).getFirst();
-            Files.writeString(
-                    folder.resolve("prometheus.yml"),
-                    documented
-                            .replace("15s", "1s")
-                            .replaceFirst("targets: .*", "targets: ['127.0.0.1:" + metrics.port() + "']")
-                            .replace("alerts.yaml", ALERTS.toString()));
-            String command = "prometheus --config.file=prometheus.yml --storage.tsdb.path=data"
-                    + " --web.listen-address=127.0.0.1:" + port;
-            try (var prometheus = ProxyProcess.launch(command, folder)) {
-                String token = app.newToken();
-                prometheus.awaitReady(() -> answers(client, "up{job='latchkey'} == 1"));
-                Load.await(() -> {
-                    app.get("/api/auth/verify", token);
-                    String rate = "rate(http_server_request_duration_seconds_count[10s])";
-                    return answers(client, "sum by (http_route) (" + rate + ") > 0");
-                });
-                String buckets =
-                        "rate(http_server_request_duration_seconds_bucket{http_route='/api/auth/verify'}[10s])";
-                Load.await(() -> answers(client, "histogram_quantile(0.99, sum by (le) (" + buckets + ")) > 0"));
-                Load.await(() -> answers(client, "latchkey_redis_connected == 1"));
-            }
+            String token = app.newToken();
+            String text = metrics.send("GET", "/metrics", "").text();
+            assertPromtoolAccepts(Files.writeString(folder.resolve("metrics"), text), "check", "metrics");
+            prometheus.awaitReady(() -> answers(client, "up{job='latchkey'} == 1"));
+            String rate = "rate(http_server_request_duration_seconds_count[10s])";
+            Load.await(() -> {
+                app.get("/api/auth/verify", token);
+                return answers(client, "sum by (http_route) (" + rate + ") > 0");
+            });
+            String buckets = "rate(http_server_request_duration_seconds_bucket{http_route='/api/auth/verify'}[10s])";
+            Load.await(() -> answers(client, "histogram_quantile(0.99, sum by (le) (" + buckets + ")) > 0"));
+            Load.await(() -> answers(client, "latchkey_redis_connected == 1"));
         }
     }
 
