@@ -40,8 +40,8 @@ class HalfDoneTest {
     static void start() throws Exception {
         redis = EmbeddedRedis.start();
         proxy = new CuttingProxy(redis.port());
-        app = TestApp.startOn(new Topology(proxy.url(), redis.url()), "REDIS_TIMEOUT_MS", "200");
-        commands = Core.open(TestApp.config(proxy.url(), "REDIS_TIMEOUT_MS", "200"));
+        app = TestApp.startOn(new Topology(proxy.url(), redis.url()), "REDIS_TIMEOUT_MS", "400");
+        commands = Core.open(TestApp.config(proxy.url(), "REDIS_TIMEOUT_MS", "400"));
     }
 
     @AfterAll

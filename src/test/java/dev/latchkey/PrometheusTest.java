@@ -88,7 +88,8 @@ class PrometheusTest {
     private static boolean answers(TestClient prometheus, String query) {
         try {
             String path = "/api/v1/query?query=" + URLEncoder.encode(query, StandardCharsets.UTF_8);
-            return !prometheus.send("GET", path, "").json().at("/data/result").isEmpty();
+            var answer = prometheus.send("GET", path, ""); // 503 while Prometheus starts
+            return answer.status() == 200 && !answer.json().at("/data/result").isEmpty();
         } catch (IllegalStateException _) {
             return false; // Prometheus does not listen yet.
         }
