@@ -13,6 +13,7 @@ import dev.latchkey.testing.EmbeddedRedis;
 import dev.latchkey.testing.RedisAdmin;
 import dev.latchkey.testing.TestApp;
 import io.lettuce.core.SetArgs;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -89,7 +90,7 @@ class AccountAdministrationTest {
     @Test
     void an_operation_on_a_missing_user_says_so() {
         for (var result :
-                Set.of(accounts.disable("nobody"), accounts.endSessions("nobody"), accounts.delete("nobody"))) {
+                List.of(accounts.disable("nobody"), accounts.endSessions("nobody"), accounts.delete("nobody"))) {
             assertFalse(result.userExisted());
             assertEquals(Set.of(), result.endedSessionIds());
         }
