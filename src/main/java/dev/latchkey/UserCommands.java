@@ -9,18 +9,9 @@ import dev.latchkey.logging.Logs;
 import dev.latchkey.overload.ContentionException;
 import dev.latchkey.redis.Redis;
 import dev.latchkey.redis.RedisUnavailableException;
-import java.io.BufferedWriter;
 import java.io.FileDescriptor;
-import java.io.FileOutputStream;
 import java.io.IOException;
-import java.io.OutputStreamWriter;
 import java.io.UncheckedIOException;
-import java.io.Writer;
-import java.nio.charset.StandardCharsets;
-import java.time.Instant;
-import java.time.format.DateTimeFormatter;
-import java.time.format.DateTimeFormatterBuilder;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -41,13 +32,10 @@ final class UserCommands {
                    latchkey user end-sessions NAME  ends the sessions of a user
                    latchkey user list               lists all users""";
 
-    private static final DateTimeFormatter TIME =
-            new DateTimeFormatterBuilder().appendInstant(3).toFormatter();
-
     private final AccountAdministration users;
     private final Core core;
     private final PasswordPolicy policy;
-    private final Writer out;
+    private final CommandOutput out;
 
     /** A command has failed. The message says why. */
     private static final class Failure extends RuntimeException {
@@ -58,7 +46,7 @@ final class UserCommands {
         }
     }
 
-    private UserCommands(Core core, PasswordPolicy policy, Writer out) {
+    private UserCommands(Core core, PasswordPolicy policy, CommandOutput out) {
         this.core = core;
         this.policy = policy;
         this.out = out;
@@ -105,8 +93,7 @@ final class UserCommands {
 
     private static int run(String command, String name, Config config) {
         try (var core = Core.open(config);
-                var out = new BufferedWriter(
-                        new OutputStreamWriter(new FileOutputStream(FileDescriptor.out), StandardCharsets.UTF_8))) {
+                var out = new CommandOutput()) {
             var commands = new UserCommands(core, new PasswordPolicy(config.passwordMinLength()), out);
             commands.run(command, name);
             return 0;
@@ -162,29 +149,30 @@ final class UserCommands {
         }
     }
 
-    private void report(String done, String event, String name, Result result) throws IOException {
+    private void report(String done, String event, String name, Result result) {
         boolean isDone = result.userExisted() || event.equals("registered");
         Audit.logCommand(isDone ? event : "", name, result.endedSessionIds());
         if (!isDone) {
             throw noSuchUser(name);
         }
         String what = done.isEmpty() ? "" : done + ", ";
-        line(name + ": " + what + "sessions ended: " + result.endedSessionIds().size());
+        out.line(name + ": " + what + "sessions ended: "
+                + result.endedSessionIds().size());
     }
 
     private static Failure noSuchUser(String name) {
         return new Failure("no such user: " + Logs.safe(name));
     }
 
-    private void sessions(String name) throws IOException {
+    private void sessions(String name) {
         if (!users.exists(name)) {
             throw noSuchUser(name);
         }
         for (var session : core.tokens().sessions(name)) {
-            row(
+            out.row(
                     session.id(),
-                    time(session.createdDate()),
-                    time(session.expiresDate()),
+                    CommandOutput.time(session.createdDate()),
+                    CommandOutput.time(session.expiresDate()),
                     session.address(),
                     session.userAgent());
         }
@@ -192,25 +180,9 @@ final class UserCommands {
 
     private void list() {
         users.forEachUser(user -> {
-            try {
-                String state = user.state().toString().toLowerCase(Locale.ROOT);
-                row(user.username(), time(user.createdDate()), Long.toString(user.sessions()), state);
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
+            String state = user.state().toString().toLowerCase(Locale.ROOT);
+            String created = CommandOutput.time(user.createdDate());
+            out.row(user.username(), created, Long.toString(user.sessions()), state);
         });
-    }
-
-    private static String time(@Nullable Instant date) {
-        return date == null ? "-" : TIME.format(date);
-    }
-
-    private void row(String... columns) throws IOException {
-        // Clients choose some of the values, which must not control the terminal or look like further columns.
-        line(String.join("\t", Arrays.stream(columns).map(Logs::safe).toList()));
-    }
-
-    private void line(String text) throws IOException {
-        out.write(text + "\n");
     }
 }

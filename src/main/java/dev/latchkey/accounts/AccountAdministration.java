@@ -114,7 +114,7 @@ public record AccountAdministration(AccountService accounts) {
      */
     public void forEachUser(Consumer<Summary> onUser) {
         users().forEachBatch(users -> {
-            Map<String, Long> sessions = tokens().sessionCounts(List.copyOf(users.keySet()));
+            Map<String, Long> sessions = tokens().index().counts(List.copyOf(users.keySet()));
             users.forEach((username, user) -> {
                 long count = sessions.getOrDefault(username, 0L);
                 if (user == null) {

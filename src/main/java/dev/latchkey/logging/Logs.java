@@ -25,9 +25,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes one line per log record, for everything in the process that logs. The project's own
- * loggers, {@code latchkey.…}, take names and values as parameters: {@code log(INFO, "refreshed", "username",
- * "alice")}.
+ * Writes one line per log record, for everything in the process that logs. The project's own loggers, {@code
+ * latchkey.…}, take names and values as parameters: {@code log(INFO, "refreshed", "username", "alice")}.
  *
  * <p>Lines are written in batches every {@value #FLUSH_MILLIS} ms, and immediately from level WARNING on. One system
  * call per access log line would cost more than the token check.
@@ -37,7 +36,8 @@ public final class Logs extends Handler {
     private static final int FLUSH_MILLIS = 100;
     private static final int BUFFER_BYTES = 1 << 16;
     private static final int MAX_VALUE_LENGTH = 256;
-    private static final DateTimeFormatter TIME =
+    /** Dates as in JSON: UTC, with three decimals. */
+    public static final DateTimeFormatter TIME =
             new DateTimeFormatterBuilder().appendInstant(3).toFormatter();
     // Control characters, line separators, and characters that change the direction of text. A client must not be
     // able to inject a line, control a terminal, or disguise a line.

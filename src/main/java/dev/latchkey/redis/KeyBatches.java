@@ -20,8 +20,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * Commands for many keys, which may be on different nodes.
  *
- * <p>Each key has its own command, and up to 50 commands are sent at once. Sending one after the other would double the time of a
- * list of 50 sessions even beside Redis. Sending all at once would fill the queue that all requests share.
+ * <p>Each key has its own command, and up to 50 commands are sent at once. Sending one command after the other would
+ * double the time of a list of 50 sessions even beside Redis. Sending all commands at once would fill the queue that
+ * all requests share.
  */
 public record KeyBatches(Redis redis) {
     private static final int MAX_COMMANDS_AT_ONCE = 50;

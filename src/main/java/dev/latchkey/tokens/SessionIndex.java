@@ -51,8 +51,11 @@ public record SessionIndex(Redis redis) {
         return all;
     }
 
-    /** Returns the number of entries per user. A user without an index, or with an index of the wrong type, has none. */
-    Map<String, Long> counts(List<String> usernames) {
+    /**
+     * Returns the number of entries per user. Some of them may have outlived their token. A user without an index, or
+     * with an index of the wrong type, has none.
+     */
+    public Map<String, Long> counts(List<String> usernames) {
         Map<String, Long> byKey = new KeyBatches(redis)
                 .hlen(usernames.stream().map(SessionIndex::key).toList());
         return usernames.stream()

@@ -97,11 +97,6 @@ public record TokenStore(
         return byId.values().stream().sorted(Session.NEWEST_FIRST).toList();
     }
 
-    /** Returns the number of session entries per user. Some of them may have outlived their token. */
-    public Map<String, Long> sessionCounts(List<String> usernames) {
-        return index.counts(usernames);
-    }
-
     /** Ends all sessions of a user. Returns the ids of those that had a valid token. */
     public Set<String> revokeAll(String username) {
         return revokeMatching(username, (_, _) -> true);
