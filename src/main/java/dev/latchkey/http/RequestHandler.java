@@ -119,9 +119,8 @@ final class RequestHandler implements HttpHandler {
                 if (!method.equals("OPTIONS")) {
                     throw new Problem(405, "This path supports " + allow + ".").withHeader("Allow", allow);
                 }
-                // Preflights are only answered here, because a proxy takes any 2xx of /api/auth/verify for a valid
-                // token.
-                // That route accepts every method, so it also checks the token of an OPTIONS request.
+                // Preflights are only answered here. A proxy takes any 2xx of /api/auth/verify for a valid token. That
+                // route accepts every method, so it also checks the token of an OPTIONS request.
                 Cors.setPreflightHeaders(exchange, allow);
                 Response.NO_CONTENT.withHeader("Allow", allow).send(exchange);
             }
