@@ -16,6 +16,7 @@ import dev.latchkey.api.TodoHandlers;
 import dev.latchkey.http.HttpSettings;
 import dev.latchkey.http.Problem;
 import dev.latchkey.http.Server;
+import dev.latchkey.logging.AccessLog;
 import dev.latchkey.metrics.JvmMetrics;
 import dev.latchkey.metrics.Registry;
 import dev.latchkey.overload.Bulkhead;
@@ -49,9 +50,10 @@ public record App(
     /**
      * Starts the service, whether Redis replies or not. Until Redis replies, requests that need it get a 503.
      *
+     * @param accessLog receives the requests, unless the configuration turns it off
      * @throws IOException if the address is not available
      */
-    public static App start(Config config) throws IOException {
+    public static App start(Config config, AccessLog accessLog) throws IOException {
         Core core = Core.open(config);
         try {
             var lists = new Bulkhead(MAX_CONCURRENT_LISTS);
@@ -59,6 +61,10 @@ public record App(
             var registry = new Registry();
             core.redis().register(registry);
             core.hasher().register(registry);
+            registry.counter(
+                    "latchkey_access_log_dropped_lines_total",
+                    "Lines of the access log that were dropped because the log could not be written fast enough.",
+                    accessLog::dropped);
             var throttle = new LoginThrottle(core.redis(), "address", config.loginThrottle());
             var health = new HealthHandlers(core.redis());
             var authHandlers = new AuthHandlers(
@@ -80,7 +86,7 @@ public record App(
                     config.maxBodyBytes(),
                     config.trustedProxyHops(),
                     config.cors(),
-                    config.accessLog());
+                    config.accessLog() ? accessLog : null);
             var authentication = new AuthFilter(core.tokens().keys());
             Server server = Server.start(settings, routes, authentication, App::problem, registry);
             Server metricsServer = startMetrics(server, settings, registry, health, authentication);

@@ -39,7 +39,7 @@ class ArchitectureTest {
                                     "metrics")),
             Map.entry(
                     "http",
-                    JDK + HTTP_SERVER + ours("http", "json", "overload", "metrics")
+                    JDK + HTTP_SERVER + ours("http", "json", "logging", "overload", "metrics")
                             + "|dev\\.latchkey\\.tokens\\.(Caller|ClientInfo)"),
             Map.entry(
                     "accounts",
@@ -47,7 +47,7 @@ class ArchitectureTest {
                             + ours("accounts", "tokens", "redis", "json", "encoding", "overload", "metrics")),
             Map.entry("tokens", JDK + ours("tokens", "redis", "json", "encoding", "overload")),
             Map.entry("todos", JDK + ours("todos", "redis", "json", "encoding", "overload")),
-            Map.entry("logging", JDK + ours("json")),
+            Map.entry("logging", JDK + ours("json", "logging")),
             Map.entry(
                     "redis",
                     JDK + "|javax\\.net\\.ssl\\..*|io\\.lettuce\\..*|io\\.netty\\..*|reactor\\.util\\.Loggers"

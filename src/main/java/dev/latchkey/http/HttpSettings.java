@@ -1,5 +1,6 @@
 package dev.latchkey.http;
 
+import dev.latchkey.logging.AccessLog;
 import java.net.InetSocketAddress;
 import org.jspecify.annotations.Nullable;
 
@@ -11,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * @param maxBodyBytes of a request body; larger ones get a 413
  * @param trustedProxyHops number of proxies in front that append to {@code X-Forwarded-For}
  * @param cors origins whose pages may read responses
- * @param accessLog whether requests are logged
+ * @param accessLog null if requests are not logged
  */
 public record HttpSettings(
         InetSocketAddress address,
@@ -19,4 +20,4 @@ public record HttpSettings(
         int maxBodyBytes,
         int trustedProxyHops,
         Cors cors,
-        boolean accessLog) {}
+        @Nullable AccessLog accessLog) {}

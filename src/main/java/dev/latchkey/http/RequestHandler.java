@@ -1,13 +1,12 @@
 package dev.latchkey.http;
 
-import static java.lang.System.Logger.Level.DEBUG;
 import static java.lang.System.Logger.Level.ERROR;
-import static java.lang.System.Logger.Level.INFO;
 
 import com.sun.net.httpserver.Filter;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpHandler;
 import dev.latchkey.http.Router.Match;
+import dev.latchkey.logging.AccessLog;
 import dev.latchkey.overload.Deadline;
 import java.io.IOException;
 import java.time.Duration;
@@ -26,7 +25,6 @@ final class RequestHandler implements HttpHandler {
     static final String REQUEST_ID = "X-Request-Id";
 
     private static final System.Logger LOG = System.getLogger("latchkey.http");
-    private static final System.Logger ACCESS_LOG = System.getLogger("latchkey.access");
     // The JDK's server closes the connection of a request after 30 s, and one command may take up to 11 s.
     private static final Duration LAST_COMMAND = Duration.ofSeconds(18);
     private static final Pattern ID = Pattern.compile("[A-Za-z0-9._-]{1,64}");
@@ -70,15 +68,14 @@ final class RequestHandler implements HttpHandler {
                 notInFlight.release();
                 long nanos = System.nanoTime() - start;
                 measure(exchange, match, status, nanos);
-                if (settings.accessLog()) {
-                    logAccess(exchange, requestId, status, nanos / 1000);
-                }
+                logAccess(exchange, requestId, status, nanos / 1000);
             }
         };
         try (var memory = new LargeHead(exchange)) {
             try {
                 setCommonHeaders(exchange, head, requestId);
                 RequestBody.install(exchange, head, finish);
+                ResponseBody.install(exchange, finish);
                 memory.reserve(head);
                 arrivals.arrived();
                 head.check();
@@ -165,12 +162,13 @@ final class RequestHandler implements HttpHandler {
     }
 
     private void logAccess(HttpExchange exchange, String requestId, int status, long micros) {
-        // The query is left out, because it may contain a token (RFC 6750 §5.3).
-        String path = exchange.getRequestURI().getRawPath();
-        boolean isProbe = metrics == null || (path != null && path.startsWith("/health/")); // may come every second
-        String method = exchange.getRequestMethod();
-        Object[] fields = {"method", method, "path", path, "status", status, "micros", micros, "requestId", requestId};
-        ACCESS_LOG.log(isProbe ? DEBUG : INFO, "request", fields);
+        AccessLog accessLog = settings.accessLog();
+        if (accessLog != null) {
+            // The query is left out, because it may contain a token (RFC 6750 §5.3).
+            String path = exchange.getRequestURI().getRawPath();
+            boolean isProbe = metrics == null || (path != null && path.startsWith("/health/")); // may come every second
+            accessLog.add(isProbe, exchange.getRequestMethod(), path, status, micros, requestId);
+        }
     }
 
     // Returns the client's request id if it is safe to repeat in headers and logs, otherwise a new one.

@@ -1,50 +1,45 @@
 package dev.latchkey.logging;
 
-import dev.latchkey.json.Json;
+import static java.lang.System.Logger.Level.WARNING;
+
 import java.io.BufferedOutputStream;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.PrintStream;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.time.format.DateTimeFormatter;
-import java.time.format.DateTimeFormatterBuilder;
-import java.util.LinkedHashMap;
-import java.util.Map;
-import java.util.concurrent.Executors;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.Semaphore;
 import java.util.logging.Handler;
 import java.util.logging.Level;
 import java.util.logging.LogManager;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
-import java.util.logging.SimpleFormatter;
-import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Writes one line per log record, for everything in the process that logs. The project's own loggers, {@code
  * latchkey.…}, take names and values as parameters: {@code log(INFO, "refreshed", "username", "alice")}.
  *
- * <p>Lines are written in batches every {@value #FLUSH_MILLIS} ms, and immediately from level WARNING on. One system
- * call per access log line would cost more than the token check.
+ * <p>One thread formats the lines of the {@link AccessLog}, and writes all lines in batches. Requests wait neither for
+ * that nor for a slow reader of the access log. All other lines are formatted by the thread that logs, and are never
+ * dropped. They are written immediately from level WARNING on.
  */
 public final class Logs extends Handler {
-    private static final String OWN = "latchkey";
-    private static final int FLUSH_MILLIS = 100;
-    private static final int BUFFER_BYTES = 1 << 16;
-    private static final int MAX_VALUE_LENGTH = 256;
     /** Dates as in JSON: UTC, with three decimals. */
-    public static final DateTimeFormatter TIME =
-            new DateTimeFormatterBuilder().appendInstant(3).toFormatter();
-    // Control characters, line separators, and characters that change the direction of text. A client must not be
-    // able to inject a line, control a terminal, or disguise a line.
-    private static final Pattern UNSAFE = Pattern.compile("[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]");
+    public static final DateTimeFormatter TIME = LineFormat.TIME;
+
+    static final String OWN = "latchkey";
+    private static final int BATCH_MILLIS =
+            2; // longer batches cost more, because the lines survive garbage collections
+    private static final int BUFFER_BYTES = 1 << 16;
 
     private final PrintStream out;
-    private final SimpleFormatter formatter = new SimpleFormatter();
+    private final LineFormat lines = new LineFormat();
+    private final Semaphore work = new Semaphore(0); // has a permit if something was logged since the last batch
+    private final AccessLog accessLog = new AccessLog(this::wakeWriter);
+    private final Object batchLock = new Object(); // keeps the lines of the access log in order
+    private final StringBuilder batch = new StringBuilder();
+    private long reportedDropped;
     private final Logger own = Logger.getLogger(OWN); // the JDK forgets the level of an unreferenced logger
     private volatile Format format = Format.TEXT;
 
@@ -80,9 +75,7 @@ public final class Logs extends Handler {
         }
         var logs = new Logs(target);
         root.addHandler(logs);
-        var _ = Executors.newSingleThreadScheduledExecutor(
-                        Thread.ofPlatform().daemon().name("log-flush").factory())
-                .scheduleWithFixedDelay(logs::flush, FLUSH_MILLIS, FLUSH_MILLIS, TimeUnit.MILLISECONDS);
+        Thread.ofPlatform().daemon().name("log-writer").start(logs::write);
         return logs;
     }
 
@@ -94,106 +87,79 @@ public final class Logs extends Handler {
         Logger.getLogger("").setLevel(own.intValue() < Level.INFO.intValue() ? Level.INFO : own);
     }
 
+    /** Returns the access log, whose lines this object writes. */
+    public AccessLog accessLog() {
+        return accessLog;
+    }
+
     @Override
     public void publish(LogRecord entry) {
-        String line = format == Format.JSON ? json(entry) : text(entry);
-        out.writeBytes((line + "\n").getBytes(StandardCharsets.UTF_8));
+        var line = new StringBuilder();
+        lines.append(line, format, entry);
+        print(line);
         if (entry.getLevel().intValue() >= Level.WARNING.intValue()) {
-            flush();
+            out.flush();
+        }
+        wakeWriter();
+    }
+
+    private void print(CharSequence text) {
+        out.writeBytes(text.toString().getBytes(StandardCharsets.UTF_8));
+    }
+
+    private void printBatch() {
+        print(batch);
+        batch.setLength(0);
+    }
+
+    private void wakeWriter() {
+        if (work.availablePermits() == 0) { // otherwise it is about to start a batch
+            work.release();
         }
     }
 
-    private String text(LogRecord entry) {
-        var line = new StringBuilder(200);
-        TIME.formatTo(entry.getInstant(), line);
-        line.append(' ').append(level(entry)).append(' ').append(entry.getLoggerName());
-        line.append(' ').append(message(entry));
-        Object[] pairs = pairs(entry);
-        for (int i = 0; i < pairs.length; i += 2) {
-            line.append(' ').append(pairs[i]).append('=');
-            String value = cut(pairs[i + 1]);
-            line.append(isPlain(value) ? value : Json.text(safe(value)));
-        }
-        return line.append(stackTrace(entry)).toString();
-    }
-
-    private String json(LogRecord entry) {
-        Map<String, Object> line = new LinkedHashMap<>();
-        line.put("time", TIME.format(entry.getInstant()));
-        line.put("level", level(entry));
-        line.put("logger", entry.getLoggerName());
-        line.put("message", message(entry));
-        Object[] pairs = pairs(entry);
-        for (int i = 0; i < pairs.length; i += 2) {
-            line.put(pairs[i].toString(), pairs[i + 1] instanceof Number n ? n : safe(cut(pairs[i + 1])));
-        }
-        if (entry.getThrown() != null) {
-            line.put("stackTrace", stackTrace(entry));
-        }
-        return Json.text(line);
-    }
-
-    private static String level(LogRecord entry) {
-        int level = entry.getLevel().intValue();
-        return level >= 1000
-                ? "ERROR"
-                : level >= 900 ? "WARNING" : level >= 800 ? "INFO" : level >= 500 ? "DEBUG" : "TRACE";
-    }
-
-    private String message(LogRecord entry) {
-        return safe(isOwn(entry) ? entry.getMessage() : formatter.formatMessage(entry));
-    }
-
-    private static Object[] pairs(LogRecord entry) {
-        return isOwn(entry) && entry.getParameters() != null ? entry.getParameters() : new Object[0];
-    }
-
-    private static boolean isOwn(LogRecord entry) {
-        return entry.getLoggerName() != null && entry.getLoggerName().startsWith(OWN);
-    }
-
-    // Reports whether the value needs no quotes.
-    private static boolean isPlain(String value) {
-        for (int i = 0; i < value.length(); i++) {
-            char c = value.charAt(i);
-            if (c <= ' ' || c >= 0x7f || c == '"' || c == '=') {
-                return false;
+    private void write() {
+        try {
+            while (true) {
+                work.acquire();
+                Thread.sleep(BATCH_MILLIS);
+                work.drainPermits();
+                flush();
             }
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
         }
-        return !value.isEmpty();
     }
 
-    /** Returns the text with {@code ?} in place of each character that could control a terminal or disguise a line. */
-    public static String safe(@Nullable String text) {
-        return text == null ? "" : isPlain(text) ? text : UNSAFE.matcher(text).replaceAll("?");
-    }
-
-    // A client can make values such as the path long, and a request must not cost kilobytes of log.
-    private static String cut(@Nullable Object value) {
-        String text = String.valueOf(value);
-        return text.length() <= MAX_VALUE_LENGTH ? text : text.substring(0, MAX_VALUE_LENGTH) + "...";
-    }
-
-    // Indents each line, because an exception's message may contain line breaks that a client sent.
-    private static String stackTrace(LogRecord entry) {
-        if (entry.getThrown() == null) {
-            return "";
-        }
-        var text = new StringWriter();
-        entry.getThrown().printStackTrace(new PrintWriter(text));
-        return text.toString()
-                .lines()
-                .map(line -> "\n  " + safe(line.replace("\t", "  ")))
-                .collect(Collectors.joining());
-    }
-
+    /** Writes all lines that were logged before. */
     @Override
     public void flush() {
-        out.flush();
+        synchronized (batchLock) {
+            for (int i = accessLog.size(); i > 0; i--) {
+                AccessLog.Line line = accessLog.remove();
+                lines.append(
+                        batch, format, line.epochMillis(), line.level(), AccessLog.NAME, "request", line.pairs(), null);
+                if (batch.length() > BUFFER_BYTES) {
+                    printBatch();
+                }
+            }
+            printBatch();
+            long dropped = accessLog.dropped() - reportedDropped;
+            if (dropped > 0) {
+                reportedDropped += dropped;
+                System.getLogger("latchkey.logging").log(WARNING, "dropped lines of the access log", "lines", dropped);
+            }
+            out.flush();
+        }
     }
 
     @Override
     public void close() {
         flush();
+    }
+
+    /** Returns the text with {@code ?} in place of each character that could control a terminal or disguise a line. */
+    public static String safe(@Nullable String text) {
+        return LineFormat.safe(text);
     }
 }

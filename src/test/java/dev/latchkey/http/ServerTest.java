@@ -71,7 +71,7 @@ class ServerTest {
                 new Route.Guarded("GET", "/guarded", (_, caller) -> Response.json(200, caller.username())));
         server = Server.start(
                 new HttpSettings(
-                        new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), null, 100, 0, Cors.of(""), true),
+                        new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), null, 100, 0, Cors.of(""), null),
                 routes,
                 NO_CALLER,
                 e -> e instanceof UnsupportedOperationException
@@ -192,7 +192,7 @@ class ServerTest {
             return Response.NO_CONTENT;
         });
         var loopback = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
-        var settings = new HttpSettings(loopback, loopback, 100, 0, Cors.of(""), true);
+        var settings = new HttpSettings(loopback, loopback, 100, 0, Cors.of(""), null);
         Server metrics = Server.startMetrics(settings, loopback, List.of(slow), NO_CALLER, _ -> null);
         try {
             var client = new RawClient(metrics.port());

@@ -10,14 +10,15 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /** The service as a separate process with the files that are shipped, a client for it, and the lines that it prints. */
 public final class ServiceProcess extends TestClient {
     private final Process process;
-    private final List<String> lines = new CopyOnWriteArrayList<>();
+    private final Queue<String> lines = new ConcurrentLinkedQueue<>();
     private final Thread reader;
 
     private ServiceProcess(int port, Process process) {
@@ -168,7 +169,7 @@ public final class ServiceProcess extends TestClient {
         assertTrue(process.waitFor(30, TimeUnit.SECONDS));
         reader.join();
         assertEquals(code, process.exitValue(), lines::toString);
-        return lines;
+        return List.copyOf(lines);
     }
 
     @Override

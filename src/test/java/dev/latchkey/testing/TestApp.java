@@ -2,6 +2,7 @@ package dev.latchkey.testing;
 
 import dev.latchkey.App;
 import dev.latchkey.Config;
+import dev.latchkey.logging.AccessLog;
 import dev.latchkey.tokens.TokenFormat;
 import io.lettuce.core.SetArgs;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
@@ -50,7 +51,7 @@ public final class TestApp extends TestClient {
 
     public static TestApp startOn(Topology redis, String... settings) throws IOException {
         Config config = config(redis.url(), settings);
-        return new TestApp(App.start(config), config, redis.adminUrl());
+        return new TestApp(App.start(config, new AccessLog(() -> {})), config, redis.adminUrl());
     }
 
     /** Returns the configuration for tests, changed by the settings. */

@@ -1,0 +1,172 @@
+package dev.latchkey;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.latchkey.testing.EmbeddedRedis;
+import dev.latchkey.testing.Load;
+import dev.latchkey.testing.RawClient;
+import dev.latchkey.testing.ServiceProcess;
+import dev.latchkey.testing.TestClient;
+import java.io.BufferedInputStream;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Tests that the access log is complete and in order, and that nothing but its own lines is lost if it cannot be written. */
+class AccessLogTest {
+    private static final int CONNECTIONS = 32;
+    private static final int REQUESTS = 1500; // per connection
+    private static final Pattern ID = Pattern.compile("latchkey\\.access.*?requestId\\W+?(\\d+)-(\\d+)");
+    private static final Pattern DROPPED =
+            Pattern.compile("WARNING latchkey\\.logging dropped lines of the access log lines=(\\d+)");
+
+    private static final String DROPPED_METRIC = "latchkey_access_log_dropped_lines_total ";
+
+    private EmbeddedRedis redis;
+
+    @BeforeEach
+    void startRedis() throws IOException {
+        redis = EmbeddedRedis.start();
+    }
+
+    @AfterEach
+    void stopRedis() throws IOException {
+        redis.close();
+    }
+
+    /** SIGTERM arrives right after the last response. */
+    @ParameterizedTest
+    @ValueSource(strings = {"text", "json"})
+    void each_request_has_a_line_and_the_lines_of_a_connection_are_in_order(String format) throws Exception {
+        List<String> lines;
+        try (var service = ServiceProcess.start(redis.url(), "LOG_FORMAT", format)) {
+            String token = service.newToken();
+            List<Callable<Void>> clients = new ArrayList<>();
+            for (int i = 0; i < CONNECTIONS; i++) {
+                int connection = i;
+                clients.add(() -> check(service.port(), token, connection, REQUESTS));
+            }
+            try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+                for (Future<Void> client : threads.invokeAll(clients)) {
+                    client.get();
+                }
+            }
+            lines = service.stop();
+        }
+        List<List<Integer>> logged = IntStream.range(0, CONNECTIONS)
+                .mapToObj(_ -> (List<Integer>) new ArrayList<Integer>())
+                .toList();
+        for (String line : lines) {
+            var id = ID.matcher(line);
+            if (id.find()) {
+                logged.get(Integer.parseInt(id.group(1))).add(Integer.parseInt(id.group(2)));
+            }
+        }
+        List<Integer> expected = IntStream.range(0, REQUESTS).boxed().toList();
+        logged.forEach(ids -> assertEquals(expected, ids));
+    }
+
+    /** Nobody reads the log for a while, and the pipe is full. */
+    @Test
+    void a_blocked_log_stops_no_check_and_loses_only_lines_of_the_access_log() throws Exception {
+        int requests = 10_000;
+        int port = EmbeddedRedis.freePort();
+        int metricsPort = EmbeddedRedis.freePort();
+        Process process = ServiceProcess.builder(
+                        List.of(),
+                        "HOST",
+                        "127.0.0.1",
+                        "PORT",
+                        Integer.toString(port),
+                        "METRICS_PORT",
+                        Integer.toString(metricsPort),
+                        "REDIS_URL",
+                        redis.url(),
+                        "PBKDF2_ITERATIONS",
+                        "100000")
+                .redirectErrorStream(true)
+                .start();
+        try (var client = new TestClient(port);
+                var metrics = TestClient.ofOtherServer(metricsPort);
+                var threads = Executors.newVirtualThreadPerTaskExecutor();
+                BufferedReader log = process.inputReader(StandardCharsets.UTF_8)) {
+            Load.await(() -> isReady(client));
+            String token = client.newToken("alice");
+            check(port, token, 0, requests);
+            Load.await(() -> droppedLines(metrics) > 0);
+            double dropped = droppedLines(metrics);
+            Future<Integer> login = threads.submit(
+                    () -> client.login("alice", TestClient.PASSWORD).status());
+            check(port, token, 1, 1);
+
+            Future<List<String>> reading = threads.submit(() -> log.lines().toList());
+            assertEquals(200, login.get(30, TimeUnit.SECONDS));
+            process.toHandle().destroy();
+            List<String> lines = reading.get(30, TimeUnit.SECONDS);
+
+            long reported = lines.stream()
+                    .map(DROPPED::matcher)
+                    .mapToLong(line -> line.find() ? Long.parseLong(line.group(1)) : 0)
+                    .sum();
+            long written = lines.stream()
+                    .filter(line -> line.contains(" latchkey.access "))
+                    .count();
+            assertTrue(dropped <= reported, dropped + " > " + reported); // the log was blocked for longer
+            assertEquals(requests + 4, written + reported); // also the registration, two logins, and the last check
+            assertEquals(
+                    2,
+                    lines.stream()
+                            .filter(line -> line.contains("login succeeded"))
+                            .count());
+            assertTrue(lines.getLast().contains("stopped finished=true"), lines.getLast());
+        } finally {
+            process.destroyForcibly();
+        }
+    }
+
+    private static boolean isReady(TestClient client) {
+        try {
+            return client.send("GET", "/health/ready", "").status() == 200;
+        } catch (IllegalStateException _) {
+            return false; // it does not listen yet
+        }
+    }
+
+    private static double droppedLines(TestClient metrics) {
+        return metrics.send("GET", "/metrics", "")
+                .text()
+                .lines()
+                .filter(line -> line.startsWith(DROPPED_METRIC))
+                .mapToDouble(line -> Double.parseDouble(line.substring(DROPPED_METRIC.length())))
+                .sum();
+    }
+
+    // Sends token checks over one connection, one after the other. Their request ids are CONNECTION-NUMBER.
+    private static Void check(int port, String token, int connection, int requests) throws IOException {
+        try (var socket = new RawClient(port).open()) {
+            var in = new BufferedInputStream(socket.getInputStream());
+            for (int i = 0; i < requests; i++) {
+                String request = "GET /api/auth/verify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token
+                        + "\r\nX-Request-Id: " + connection + "-" + i + "\r\n\r\n";
+                socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
+                String head = RawClient.readHead(in);
+                assertTrue(head.startsWith("HTTP/1.1 200"), head);
+            }
+        }
+        return null;
+    }
+}
