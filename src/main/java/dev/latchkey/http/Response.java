@@ -112,10 +112,6 @@ public final class Response {
             for (int start = 0; start < body.length; start += SLICE_BYTES) {
                 out.write(body, start, Math.min(SLICE_BYTES, body.length - start));
             }
-            if (drains) {
-                out.flush();
-                request.beforeDrain(status);
-            }
         }
     }
 }

@@ -5,7 +5,8 @@
  * dev.latchkey.http.Router}, {@link dev.latchkey.http.Request}, {@link dev.latchkey.http.RequestFields} and {@link
  * dev.latchkey.http.Response}, which handlers use; {@link dev.latchkey.http.Cors}; then what protects the server:
  * {@link dev.latchkey.http.Server}, {@link dev.latchkey.http.ServerLimits}, {@link dev.latchkey.http.ArrivalGate}, {@link
- * dev.latchkey.http.RequestHead}, {@link dev.latchkey.http.LargeHead} and {@link dev.latchkey.http.RequestBody}.
+ * dev.latchkey.http.RequestHead}, {@link dev.latchkey.http.LargeHead}, {@link
+ * dev.latchkey.http.RequestBody} and {@link dev.latchkey.http.ResponseBody}.
  */
 @NullMarked
 package dev.latchkey.http;
