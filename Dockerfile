@@ -53,8 +53,8 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=15s --retries=3 \
     CMD ["/jre/bin/java", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1", "-XX:SharedArchiveFile=/app/lib.jsa", "@/app/lib/classpath", "dev.latchkey.Main", "--health"]
 # TrimNativeHeapInterval returns the memory that the JVM's compiler threads have freed to the system every 10 s. Under
 # load, that is about 12 MB.
-# UseTransparentHugePages makes token checks some 4 % faster, for 8 MB more memory. Without huge pages in the system, it only
-# logs a warning, which pagesize=off turns off: each line on standard output must have the format of the log.
+# UseTransparentHugePages makes token checks some 4 % faster, for 8 MB more memory. Without huge pages in the system, it
+# only logs a warning, which pagesize=off turns off: each line on standard output must have the format of the log.
 # MaxRAM makes the heap 64 MiB, half of 128 MiB. Unlike -Xmx64m, it gives way to an -Xmx in JAVA_TOOL_OPTIONS. The heap has
 # its full size from the start and keeps it. A smaller heap has too small a young generation, so it fills up with
 # short-lived objects.

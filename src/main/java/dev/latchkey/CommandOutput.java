@@ -1,6 +1,6 @@
 package dev.latchkey;
 
-import dev.latchkey.logging.Logs;
+import dev.latchkey.logging.LineFormat;
 import java.io.BufferedWriter;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
@@ -21,7 +21,7 @@ final class CommandOutput implements AutoCloseable {
     /** Writes a line of columns, separated by tabs. */
     void row(String... columns) {
         // Clients choose some of the values, which must not control the terminal or look like further columns.
-        line(String.join("\t", Arrays.stream(columns).map(Logs::safe).toList()));
+        line(String.join("\t", Arrays.stream(columns).map(LineFormat::safe).toList()));
     }
 
     void line(String text) {
@@ -33,7 +33,7 @@ final class CommandOutput implements AutoCloseable {
     }
 
     static String time(@Nullable Instant date) {
-        return date == null ? "-" : Logs.TIME.format(date);
+        return date == null ? "-" : LineFormat.TIME.format(date);
     }
 
     @Override

@@ -5,6 +5,7 @@ import dev.latchkey.accounts.AccountAdministration.Result;
 import dev.latchkey.accounts.PasswordPolicy;
 import dev.latchkey.accounts.Username;
 import dev.latchkey.api.Audit;
+import dev.latchkey.logging.LineFormat;
 import dev.latchkey.logging.Logs;
 import dev.latchkey.overload.ContentionException;
 import dev.latchkey.redis.Redis;
@@ -161,7 +162,7 @@ final class UserCommands {
     }
 
     private static Failure noSuchUser(String name) {
-        return new Failure("no such user: " + Logs.safe(name));
+        return new Failure("no such user: " + LineFormat.safe(name));
     }
 
     private void sessions(String name) {

@@ -17,9 +17,9 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** The format of log lines. */
-final class LineFormat {
+public final class LineFormat {
     /** Dates as in JSON: UTC, with three decimals. */
-    static final DateTimeFormatter TIME =
+    public static final DateTimeFormatter TIME =
             new DateTimeFormatterBuilder().appendInstant(3).toFormatter();
 
     private static final int MAX_VALUE_LENGTH = 256;
@@ -31,6 +31,8 @@ final class LineFormat {
 
     private final SimpleFormatter formatter = new SimpleFormatter();
     private volatile FormattedTime lastTime = new FormattedTime(-1, ""); // under load, many lines have the same time
+
+    LineFormat() {}
 
     /** Appends the line of a log record, and a line break. */
     void append(StringBuilder to, Format format, LogRecord entry) {
@@ -74,8 +76,7 @@ final class LineFormat {
             for (int i = 0; i < pairs.length; i += 2) {
                 to.append(' ').append(pairs[i]).append('=');
                 String value = cut(pairs[i + 1]);
-                boolean needsNoQuotes = pairs[i + 1] instanceof Number || isPlain(value);
-                to.append(needsNoQuotes ? value : Json.text(safe(value)));
+                to.append(isPlain(value) ? value : Json.text(safe(value)));
             }
             to.append(thrown == null ? "" : stackTrace(thrown));
         }
@@ -109,7 +110,8 @@ final class LineFormat {
         return !value.isEmpty();
     }
 
-    static String safe(@Nullable String text) {
+    /** Returns the text with {@code ?} in place of each character that could control a terminal or disguise a line. */
+    public static String safe(@Nullable String text) {
         return text == null ? "" : isPlain(text) ? text : UNSAFE.matcher(text).replaceAll("?");
     }
 

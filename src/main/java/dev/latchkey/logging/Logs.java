@@ -7,14 +7,12 @@ import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
-import java.time.format.DateTimeFormatter;
 import java.util.concurrent.Semaphore;
 import java.util.logging.Handler;
 import java.util.logging.Level;
 import java.util.logging.LogManager;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Writes one line per log record, for everything in the process that logs. The project's own loggers, {@code
@@ -25,9 +23,6 @@ import org.jspecify.annotations.Nullable;
  * dropped. They are written immediately from level WARNING on.
  */
 public final class Logs extends Handler {
-    /** Dates as in JSON: UTC, with three decimals. */
-    public static final DateTimeFormatter TIME = LineFormat.TIME;
-
     static final String OWN = "latchkey";
     private static final int BATCH_MILLIS =
             2; // longer batches cost more, because the lines survive garbage collections
@@ -156,10 +151,5 @@ public final class Logs extends Handler {
     @Override
     public void close() {
         flush();
-    }
-
-    /** Returns the text with {@code ?} in place of each character that could control a terminal or disguise a line. */
-    public static String safe(@Nullable String text) {
-        return LineFormat.safe(text);
     }
 }
