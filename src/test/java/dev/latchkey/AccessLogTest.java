@@ -18,6 +18,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
@@ -106,15 +107,21 @@ class AccessLogTest {
                 BufferedReader log = process.inputReader(StandardCharsets.UTF_8)) {
             Load.await(() -> isReady(client));
             String token = client.newToken("alice");
+            String ended = client.login("alice", TestClient.PASSWORD).field("token");
             check(port, token, 0, requests);
             Load.await(() -> droppedLines(metrics) > 0);
             double dropped = droppedLines(metrics);
-            Future<Integer> login = threads.submit(
-                    () -> client.login("alice", TestClient.PASSWORD).status());
+            Future<Integer> logout = threads.submit(
+                    () -> client.send("POST", "/api/auth/logout", ended, "").status());
+            var polls = new AtomicInteger();
+            Load.await(() -> {
+                polls.incrementAndGet();
+                return client.get("/api/auth/verify", ended).status() == 401;
+            });
             check(port, token, 1, 1);
 
             Future<List<String>> reading = threads.submit(() -> log.lines().toList());
-            assertEquals(200, login.get(30, TimeUnit.SECONDS));
+            assertEquals(204, logout.get(30, TimeUnit.SECONDS));
             process.toHandle().destroy();
             List<String> lines = reading.get(30, TimeUnit.SECONDS);
 
@@ -126,11 +133,12 @@ class AccessLogTest {
                     .filter(line -> line.contains(" latchkey.access "))
                     .count();
             assertTrue(dropped <= reported, dropped + " > " + reported); // the log was blocked for longer
-            assertEquals(requests + 4, written + reported); // also the registration, two logins, and the last check
+            // Also the registration, two logins, the logout, and the last check.
+            assertEquals(requests + 5 + polls.get(), written + reported);
             assertEquals(
-                    2,
+                    1,
                     lines.stream()
-                            .filter(line -> line.contains("login succeeded"))
+                            .filter(line -> line.contains("latchkey.audit logged out"))
                             .count());
             assertTrue(lines.getLast().contains("stopped finished=true"), lines.getLast());
         } finally {
