@@ -7,8 +7,9 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
 import { cors } from './cors.mjs';
+import { demoPage } from './page.mjs';
 
-const TESTS = [cors];
+const TESTS = [cors, demoPage];
 
 // Waits until the function returns true.
 async function until(condition, what) {
@@ -43,7 +44,7 @@ async function startService(settings) {
   createInterface(child.stdout).on('line', line => lines.push(line));
   const port = () => lines.join('\n').match(/listening on http:\/\/localhost:(\d+)/)?.[1];
   await until(port, () => `the service listens\n${lines.join('\n')}`);
-  return { url: `http://127.0.0.1:${port()}`, lines };
+  return { url: `http://127.0.0.1:${port()}`, lines, pid: child.pid };
 }
 
 // Opens an empty page of the origin. The test fails if the page logs other errors than the expected ones.
@@ -68,7 +69,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 }
 const [listed, unlisted] = [await pageServer(), await pageServer()];
 const [service, browser] = await Promise.all([
-  startService({ CORS_ORIGINS: `https://app.example,${listed}` }),
+  startService({ CORS_ORIGINS: `https://app.example,${listed}`, DEMO_PAGE: 'true' }),
   chromium.launch({ executablePath: process.env.CHROMIUM, handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false }),
 ]);
 console.log(`Chromium ${browser.version()}`);

@@ -79,7 +79,8 @@ public record App(
             var todoHandlers = new TodoHandlers(core.todos(), core.tokens().keys(), lists, todoIds, core.clock());
             var introspection = new IntrospectionHandlers(core.tokens());
             var client = clientAuthentication(config, core.redis());
-            var routes = Routes.of(authHandlers, sessionHandlers, introspection, client, todoHandlers, health);
+            var routes = Routes.of(
+                    authHandlers, sessionHandlers, introspection, client, todoHandlers, health, config.demoPage());
             var settings = new HttpSettings(
                     config.address(),
                     config.metricsAddress(),

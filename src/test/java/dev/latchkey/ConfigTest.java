@@ -44,6 +44,7 @@ class ConfigTest {
                 null,
                 16_384,
                 new Cors(Set.of()),
+                false,
                 50,
                 1000,
                 262_144,

@@ -53,7 +53,6 @@ class DocumentedCommandsTest {
 
     /** The first lines of the blocks that no test runs, and the reasons. */
     private static final Map<String, String> NOT_RUN = Map.ofEntries(
-            Map.entry("docker compose up --build", "needs Docker and downloads images"),
             Map.entry("docker compose run --rm latchkey user set-password alice", "needs Docker and the image"),
             Map.entry("docker build -t latchkey .", "needs Docker and downloads images"),
             Map.entry(

@@ -6,6 +6,7 @@ import dev.latchkey.http.Route.Guarded;
 import dev.latchkey.http.Route.Open;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,12 +14,17 @@ import org.jspecify.annotations.Nullable;
  * client, and an open route needs no credentials.
  */
 public final class Routes {
+    // A cache asks for the document again after this many seconds.
+    private static final StaticFile OPENAPI = new StaticFile(
+            "openapi.json", Map.of("Content-Type", "application/json", "Cache-Control", "max-age=300"));
+
     private Routes() {}
 
     /**
      * Returns the routes of the public port.
      *
      * @param client null if no client is configured: the routes for it then do not exist
+     * @param demoPage whether the routes of the page exist
      */
     public static List<Route> of(
             AuthHandlers auth,
@@ -26,7 +32,8 @@ public final class Routes {
             IntrospectionHandlers tokens,
             @Nullable ClientAuthentication client,
             TodoHandlers todos,
-            HealthHandlers health) {
+            HealthHandlers health,
+            boolean demoPage) {
         List<Route> routes = new ArrayList<>(List.of(
                 new Open("POST", "/api/auth/register", auth::register),
                 new Open("POST", "/api/auth/login", auth::login),
@@ -47,10 +54,13 @@ public final class Routes {
                 new Guarded("DELETE", "/api/todos/{id}", todos::delete),
                 new Open("GET", "/health/live", health::live),
                 new Open("GET", "/health/ready", health::ready),
-                new Open("GET", "/openapi.json", OpenApi::get)));
+                new Open("GET", "/openapi.json", OPENAPI::get)));
         if (client != null) {
             routes.add(new ClientOnly("POST", "/api/auth/introspect", client, tokens::introspect));
             routes.add(new ClientOnly("POST", "/api/auth/revoke", client, tokens::revoke));
+        }
+        if (demoPage) {
+            routes.addAll(DemoPage.routes());
         }
         return routes;
     }

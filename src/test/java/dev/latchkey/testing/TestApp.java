@@ -100,6 +100,7 @@ public final class TestApp extends TestClient {
                 config.introspectionClient(),
                 config.maxBodyBytes(),
                 config.cors(),
+                config.demoPage(),
                 config.maxSessionsPerUser(),
                 config.maxTodosPerUser(),
                 config.maxTodoBytesPerUser(),
