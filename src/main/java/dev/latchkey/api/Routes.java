@@ -15,8 +15,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Routes {
     // A cache asks for the document again after this many seconds.
-    private static final StaticFile OPENAPI = new StaticFile(
-            "openapi.json", Map.of("Content-Type", "application/json", "Cache-Control", "max-age=300"));
+    private static final StaticFile OPENAPI =
+            new StaticFile("openapi.json", Map.of("Content-Type", "application/json", "Cache-Control", "max-age=300"));
 
     private Routes() {}
 

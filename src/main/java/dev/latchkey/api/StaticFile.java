@@ -27,8 +27,8 @@ final class StaticFile {
         String digest = Base64Url.sha256(new String(content, StandardCharsets.UTF_8));
         etag = '"' + digest.substring(0, ETAG_LENGTH) + '"';
         ok = Response.shared(headers, content).withHeader("ETag", etag);
-        notModified =
-                Response.notModified(etag).withHeader("Cache-Control", headers.getOrDefault("Cache-Control", "no-cache"));
+        notModified = Response.notModified(etag)
+                .withHeader("Cache-Control", headers.getOrDefault("Cache-Control", "no-cache"));
     }
 
     private static byte[] read(String name) {

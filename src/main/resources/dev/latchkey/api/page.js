@@ -3,7 +3,8 @@ const HEADERS = ['WWW-Authenticate', 'Retry-After', 'ETag', 'Location'];
 const byId = id => document.getElementById(id);
 const sleep = millis => new Promise(resolve => setTimeout(resolve, millis));
 const clock = seconds => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
-const date = text => new Date(text).toLocaleString();
+const random = bytes => Array.from(crypto.getRandomValues(new Uint8Array(bytes)), byte => byte.toString(16).padStart(2, '0')).join('');
+const button = (textContent, onclick, label = textContent) => element('button', { type: 'button', textContent, onclick, ariaLabel: label });
 
 function element(tag, properties, ...children) {
   const node = Object.assign(document.createElement(tag), properties);
@@ -11,113 +12,108 @@ function element(tag, properties, ...children) {
   return node;
 }
 
-function button(text, onclick) {
-  return element('button', { type: 'button', textContent: text, onclick });
+function announce(text) {
+  byId('live').textContent = text;
 }
 
 function curl(method, path, headers, body) {
   const quote = text => `'${text.replaceAll("'", "'\\''")}'`;
   const options = Object.entries(headers).map(([name, value]) => ` -H ${quote(`${name}: ${value}`)}`);
-  const data = body ? ` -d ${quote(body)}` : '';
-  return `curl -i -X ${method}${options.join('')}${data} ${quote(new URL(path, document.baseURI).href)}`;
+  return `curl -i -X ${method}${options.join('')}${body ? ` -d ${quote(body)}` : ''} ${quote(new URL(path, document.baseURI).href)}`;
 }
 
-// Shows a request in the output, in place of the last one. The secrets are hidden until a click.
-function showRequest(output, command, secrets) {
-  const texts = [];
-  let hidden = true;
-  const render = ({ node, text }) => {
-    const shown = secrets.filter(Boolean).reduce((rest, secret) => rest.replaceAll(secret, '••••••••'), text);
-    node.textContent = hidden ? shown : text;
-  };
-  const add = (node, text) => {
-    texts.push({ node, text });
-    render(texts.at(-1));
-    return node;
-  };
-  const reveal = button('Show secrets', () => {
-    hidden = !hidden;
-    reveal.textContent = hidden ? 'Show secrets' : 'Hide secrets';
-    texts.forEach(render);
-  });
-  const copy = button('Copy', async () => {
-    await navigator.clipboard.writeText(command);
-    announce('Copied');
-  });
-  copy.hidden = !navigator.clipboard; // Browsers have no clipboard for pages without TLS, except on localhost.
-  reveal.hidden = !secrets.some(Boolean);
-  const exchange = element('article', { className: 'exchange' });
-  exchange.append(add(element('code', { className: 'command' }), command), element('p', { className: 'buttons' }, copy, reveal));
-  output.replaceChildren(exchange);
-  return { exchange, add, secrets };
-}
-
-function announce(text) {
-  byId('live').textContent = text;
-}
-
-// Shows the seconds until zero. Reports whether the output still shows the exchange.
-async function countDown(seconds, label, exchange) {
-  const note = element('p', { className: 'countdown' });
-  exchange.append(note);
-  for (let left = seconds; left > 0 && exchange.isConnected; left--) {
-    note.textContent = `${label} ${clock(left)}`;
-    await sleep(1000);
+// A request and its response, in place of the last one of this output. Secrets are hidden until a click.
+class Exchange {
+  constructor(output, command, secrets) {
+    Object.assign(this, { texts: [], secrets, hidden: true });
+    this.reveal = button('Show secrets', () => {
+      this.hidden = !this.hidden;
+      this.reveal.ariaLabel = this.reveal.textContent = this.hidden ? 'Show secrets' : 'Hide secrets';
+      this.texts.forEach(text => this.render(text));
+    });
+    const copy = button('Copy', () => navigator.clipboard.writeText(command).then(() => announce('Copied')));
+    copy.hidden = !navigator.clipboard; // which browsers only have for pages with TLS, and for localhost
+    this.root = element('article', { className: 'exchange' });
+    this.add(element('code', {}), command);
+    this.root.append(element('p', { className: 'buttons' }, copy, this.reveal));
+    output.replaceChildren(this.root);
   }
-  note.remove();
-  return exchange.isConnected;
+
+  add(node, text) {
+    this.texts.push([node, text]);
+    this.render([node, text]);
+    this.root.append(node);
+  }
+
+  render([node, text]) {
+    const secrets = this.secrets.filter(Boolean);
+    this.reveal.hidden = !secrets.length;
+    node.textContent = this.hidden ? secrets.reduce((rest, secret) => rest.replaceAll(secret, '••••••••'), text) : text;
+  }
+
+  status(className, text, more = '') {
+    this.root.append(element('p', { className: `status ${className}` }, element('strong', { textContent: text }), more));
+    announce(text);
+  }
+
+  // Reports whether this exchange is still shown at the end.
+  async countDown(seconds, label) {
+    const note = element('p', { className: 'countdown' });
+    this.root.append(note);
+    for (let left = seconds; left > 0 && this.root.isConnected; left--) {
+      note.textContent = `${label} ${clock(left)}`;
+      await sleep(1000);
+    }
+    note.remove();
+    return this.root.isConnected;
+  }
 }
 
 // Sends a request, and shows it and its response. After a 503, it is repeated until another request takes its place.
-async function send(output, method, path, { token, body, headers: more = {} } = {}) {
-  const headers = { ...(token && { Authorization: `Bearer ${token}` }), ...(body && { 'Content-Type': 'application/json' }), ...more };
+async function send(output, method, path, { token, body, etag } = {}) {
   const json = body && JSON.stringify(body);
+  const headers = { ...(token && { Authorization: `Bearer ${token}` }), ...(json && { 'Content-Type': 'application/json' }), ...(etag && { 'If-Match': etag }) };
   const passwords = Object.entries(body ?? {}).filter(([name]) => /password/i.test(name)).map(([, value]) => value);
-  const { exchange, add, secrets } = showRequest(output, curl(method, path, headers, json), [token, ...passwords]);
+  const exchange = new Exchange(output, curl(method, path, headers, json), [token, ...passwords]);
   const begin = performance.now();
-  let response;
-  let text = '';
   try {
-    response = await fetch(path, { method, headers, body: json, cache: 'no-store', credentials: 'omit' });
-    text = await response.text();
+    const response = await fetch(path, { method, headers, body: json, cache: 'no-store', credentials: 'omit' });
+    const text = await response.text();
+    const answer = text ? JSON.parse(text) : {};
+    const { status, statusText } = response;
+    exchange.secrets.push(answer.token);
+    exchange.status(response.ok ? 'good' : 'bad', `${status} ${statusText}`, ` ${Math.round(performance.now() - begin)} ms`);
+    const lines = HEADERS.filter(name => response.headers.has(name)).map(name => `${name}: ${response.headers.get(name)}`);
+    lines.push(...(text ? [JSON.stringify(answer, null, 1)] : []));
+    if (lines.length) {
+      exchange.add(element('pre', { tabIndex: 0 }), lines.join('\n'));
+    }
+    const seconds = Number(response.headers.get('Retry-After'));
+    if (status === 503 && await exchange.countDown(seconds, 'Repeated in')) {
+      return send(output, method, path, { token, body, etag });
+    }
+    if (status === 429) {
+      exchange.countDown(seconds, 'Allowed again in');
+    }
+    return { status, body: answer, etag: response.headers.get('ETag'), challenge: response.headers.get('WWW-Authenticate') };
   } catch {
-    exchange.append(element('p', { className: 'status bad', textContent: 'No response: the service cannot be reached.' }));
-    announce('No response');
+    exchange.status('bad', 'No response: the service cannot be reached.');
     return { status: 0, body: {} };
   }
-  const { status, statusText } = response;
-  const answer = text && /json/.test(response.headers.get('Content-Type')) ? JSON.parse(text) : {};
-  secrets.push(answer.token);
-  exchange.append(element('p', { className: `status ${response.ok ? 'good' : 'bad'}` },
-    element('strong', { textContent: `${status} ${statusText}` }), ` ${Math.round(performance.now() - begin)} ms`));
-  const shown = HEADERS.filter(name => response.headers.has(name)).map(name => `${name}: ${response.headers.get(name)}`);
-  if (shown.length || text) {
-    const pretty = text ? JSON.stringify(answer, null, 1) : '';
-    exchange.append(add(element('pre', { tabIndex: 0 }), [...shown, pretty].filter(Boolean).join('\n')));
-  }
-  announce(`${method} ${path}: ${status} ${statusText}`);
-  const seconds = Number(response.headers.get('Retry-After'));
-  if (status === 503) {
-    return await countDown(seconds, 'Repeated in', exchange) ? send(output, method, path, { token, body, headers: more }) : { status, body: {} };
-  }
-  if (status === 429) {
-    countDown(seconds, 'Allowed again in', exchange);
-  }
-  return { status, body: answer, etag: response.headers.get('ETag'), isEnded: /invalid_token/.test(response.headers.get('WWW-Authenticate')) };
 }
 
 class Device {
   constructor(side) {
-    this.root = byId('device').content.cloneNode(true).firstElementChild;
     this.name = `${side} device`;
-    const heading = this.find('h2');
-    heading.textContent = this.name;
-    heading.id = side.toLowerCase();
-    this.root.setAttribute('aria-labelledby', heading.id);
+    this.root = byId('device').content.cloneNode(true).firstElementChild;
+    Object.assign(this.find('h2'), { textContent: this.name, id: side });
+    this.root.setAttribute('aria-labelledby', side);
     for (const node of this.root.querySelectorAll('[data-action]')) {
       const output = node.closest('section').querySelector('.output');
-      const act = () => this[node.dataset.action](output, node);
-      node.addEventListener(node.tagName === 'FORM' ? 'submit' : 'click', event => event.preventDefault() || act());
+      node.addEventListener(node.tagName === 'FORM' ? 'submit' : 'click', event => {
+        event.preventDefault();
+        this[node.dataset.action](output, node);
+      });
     }
     setInterval(() => this.showExpiry(), 1000);
     byId('devices').append(this.root);
@@ -130,7 +126,9 @@ class Device {
   async send(output, method, path, options) {
     const token = this.token;
     const answer = await send(output, method, path, { token, ...options });
-    if (answer.isEnded && token === this.token) {
+    if (answer.body.token) {
+      this.begin(answer.body);
+    } else if (token === this.token && /invalid_token/.test(answer.challenge)) {
       this.end('Token refused');
     }
     return answer;
@@ -138,28 +136,26 @@ class Device {
 
   begin({ token, expiresDate, username = this.username }) {
     Object.assign(this, { token, username, expires: new Date(expiresDate), isShown: false });
-    this.show(`Logged in as ${username}`, true);
+    this.show(`Logged in as ${username}`, 'valid');
   }
 
   // Keeps the token, so that it can be seen to be refused.
   end(state) {
     this.expires = undefined;
-    this.show(state, false);
+    this.show(state, 'ended');
   }
 
-  show(state, isValid) {
-    this.root.classList.toggle('valid', isValid);
-    this.root.classList.toggle('ended', !isValid);
+  show(state, className) {
+    this.root.className = `card device ${className}`;
     this.find('.state').textContent = state;
     this.showToken();
     this.showExpiry();
   }
 
   showToken() {
+    const text = this.isShown ? 'Hide token' : 'Show token';
+    Object.assign(this.find('[data-action=reveal]'), { textContent: text, hidden: !this.token });
     this.find('.value').textContent = this.isShown ? this.token : '•'.repeat(12);
-    const reveal = this.find('[data-action=reveal]');
-    reveal.textContent = this.isShown ? 'Hide token' : 'Show token';
-    reveal.hidden = !this.token;
   }
 
   showExpiry() {
@@ -173,10 +169,10 @@ class Device {
   }
 
   async login(output, body) {
-    const answer = await send(output, 'POST', 'api/auth/login', { body });
-    if (answer.status === 200) {
-      this.begin(answer.body);
-      await Promise.all(devices.filter(device => device.username === this.username && device.expires).map(device => device.sessions()));
+    const { status } = await this.send(output, 'POST', 'api/auth/login', { body });
+    if (status === 200) {
+      await this.sessions(); // so that this device knows its own session
+      await Promise.all(devices.filter(other => other !== this && other.username === this.username && other.expires).map(other => other.sessions()));
     }
   }
 
@@ -184,68 +180,62 @@ class Device {
     return this.send(output, 'GET', 'api/auth/me');
   }
 
-  async refresh(output) {
-    const { status, body } = await this.send(output, 'POST', 'api/auth/refresh');
-    if (status === 200) {
-      this.begin(body);
+  refresh(output) {
+    return this.send(output, 'POST', 'api/auth/refresh');
+  }
+
+  async logout(output, node, path = 'api/auth/logout', method = 'POST') {
+    const { status } = await this.send(output, method, path);
+    if (status === 204) {
+      this.end(node.textContent.replace('Log', 'Logged'));
     }
   }
 
-  async logout(output) {
-    const { status } = await this.send(output, 'POST', 'api/auth/logout');
-    if (status === 204) {
-      this.end('Logged out');
-    }
-  }
-
-  async logoutEverywhere(output) {
-    const { status } = await this.send(output, 'DELETE', 'api/auth/sessions');
-    if (status === 204) {
-      this.end('Logged out everywhere');
-    }
+  logoutEverywhere(output, node) {
+    return this.logout(output, node, 'api/auth/sessions', 'DELETE');
   }
 
   async changePassword(output, form) {
-    const { status, body } = await this.send(output, 'PUT', 'api/auth/password', { body: Object.fromEntries(new FormData(form)) });
+    const { status } = await this.send(output, 'PUT', 'api/auth/password', { body: Object.fromEntries(new FormData(form)) });
     if (status === 200) {
-      byId('credentials').password.value = form.newPassword.value;
+      credentials.password.value = form.newPassword.value;
       form.reset();
-      this.begin(body);
+    }
+  }
+
+  // Deletes what the item shows. The focus moves to the first button of its section, because the item's one is gone.
+  async remove(item, path) {
+    const section = item.closest('section');
+    const { status } = await this.send(section.querySelector('.output'), 'DELETE', path);
+    if (status === 204) {
+      item.remove();
+      section.querySelector('button').focus();
     }
   }
 
   async sessions() {
     const list = this.find('.sessions');
-    const output = list.nextElementSibling;
-    const { status, body } = await this.send(output, 'GET', 'api/auth/sessions');
-    if (status !== 200) {
-      return;
+    const { status, body } = await this.send(list.nextElementSibling, 'GET', 'api/auth/sessions');
+    if (status === 200) {
+      this.session = body.sessions.find(session => session.current)?.id;
+      list.replaceChildren(...body.sessions.map(session => this.sessionItem(session)));
     }
-    this.session = body.sessions.find(session => session.current)?.id;
-    list.replaceChildren(...body.sessions.map(session => {
-      const owner = devices.find(device => device.session === session.id);
-      const end = button('End', async () => {
-        const answer = await this.send(output, 'DELETE', `api/auth/sessions/${session.id}`);
-        if (answer.status === 204) {
-          item.remove();
-          announce(`The session of the ${name} has ended`);
-        }
-      });
-      const name = owner ? owner.name.toLowerCase() : 'other device';
-      end.setAttribute('aria-label', `End the session of the ${name}`);
-      const item = element('li', {}, element('div', {},
-        element('strong', { textContent: session.current ? `${owner.name}, this one` : owner?.name ?? 'Other device' }),
-        element('span', { textContent: `${session.address}, ${session.userAgent}` }),
-        element('span', { textContent: `created ${date(session.createdDate)}, expires ${date(session.expiresDate)}` })), end);
-      return item;
-    }));
   }
 
-  async todos() {
-    const list = this.find('.todos');
-    const { status, body } = await this.send(list.nextElementSibling, 'GET', 'api/todos');
+  sessionItem({ id, current, address, userAgent, createdDate, expiresDate }) {
+    const date = text => new Date(text).toLocaleTimeString();
+    const name = devices.find(device => device.session === id)?.name ?? 'Another device';
+    return element('li', {},
+      element('div', {}, element('strong', { textContent: current ? `${name}, this one` : name }),
+        element('span', { textContent: `${address}, created ${date(createdDate)}, expires ${date(expiresDate)}` }),
+        element('span', { textContent: userAgent, title: userAgent })),
+      button('End', event => this.remove(event.target.closest('li'), `api/auth/sessions/${id}`), `End the session of ${name}`));
+  }
+
+  async todos(output) {
+    const { status, body } = await this.send(output, 'GET', 'api/todos');
     if (status === 200) {
-      list.replaceChildren(...body.todos.map(todo => this.todo(todo)));
+      this.find('.todos').replaceChildren(...body.todos.map(todo => this.todoItem(todo)));
     }
   }
 
@@ -253,65 +243,57 @@ class Device {
     const { status, body } = await this.send(output, 'POST', 'api/todos', { body: { name: form.name.value } });
     if (status === 201) {
       form.reset();
-      this.find('.todos').append(this.todo(body));
+      this.find('.todos').append(this.todoItem(body));
     }
   }
 
-  todo({ id, name, status }) {
-    const output = this.find('.todos').nextElementSibling;
+  todoItem({ id, name, status }) {
     const path = `api/todos/${id}`;
-    const change = async options => {
-      const answer = await this.send(output, 'PATCH', path, options);
+    const output = this.find('.todos').nextElementSibling;
+    const change = async (body, etag) => {
+      const answer = await this.send(output, 'PATCH', path, { body, etag });
       if (answer.status === 200) {
-        item.replaceWith(this.todo(answer.body));
+        const changed = this.todoItem(answer.body);
+        item.replaceWith(changed);
+        changed.querySelector('input').focus();
+      }
+    };
+    const edit = async () => {
+      const answer = await this.send(output, 'GET', path);
+      if (answer.status === 200) {
+        const input = element('input', { value: answer.body.name, maxLength: 200, required: true });
+        const form = element('form', {}, element('label', {}, 'Name ', input), element('button', { textContent: 'Save' }));
+        form.onsubmit = event => event.preventDefault() ?? change({ name: input.value }, answer.etag);
+        item.replaceChildren(form);
+        input.focus();
       }
     };
     const done = element('input', { type: 'checkbox', checked: status === 'complete' });
-    done.onchange = () => change({ body: { status: done.checked ? 'complete' : 'todo' } });
-    const edit = button('Edit', async () => {
-      const answer = await this.send(output, 'GET', path);
-      if (answer.status !== 200) {
-        return;
-      }
-      const input = element('input', { value: answer.body.name, maxLength: 200, required: true });
-      const form = element('form', {}, element('label', {}, 'Name ', input), element('button', { textContent: 'Save' }));
-      form.onsubmit = event => {
-        event.preventDefault();
-        change({ body: { name: input.value }, headers: { 'If-Match': answer.etag } });
-      };
-      item.replaceChildren(form);
-      input.focus();
-    });
-    const remove = button('Delete', async () => {
-      const answer = await this.send(output, 'DELETE', path);
-      if (answer.status === 204) {
-        item.remove();
-      }
-    });
-    edit.setAttribute('aria-label', `Edit ${name}`);
-    remove.setAttribute('aria-label', `Delete ${name}`);
-    const item = element('li', {}, element('label', {}, done, element('span', { textContent: name })), edit, remove);
+    done.onchange = () => change({ status: done.checked ? 'complete' : 'todo' });
+    const item = element('li', {}, element('label', {}, done, element('span', { textContent: name })),
+      button('Edit', edit, `Edit ${name}`), button('Delete', () => this.remove(item, path), `Delete ${name}`));
     return item;
   }
 }
 
-const devices = [new Device('Left'), new Device('Right')];
-const [left, right] = devices;
 const credentials = byId('credentials');
 const output = credentials.parentElement.querySelector('.output');
-const random = bytes => Array.from(crypto.getRandomValues(new Uint8Array(bytes)), byte => byte.toString(16).padStart(2, '0')).join('');
+const devices = [new Device('Left'), new Device('Right')];
+const [left, right] = devices;
 credentials.username.value = `demo-${random(3)}`;
 credentials.password.value = random(8);
 
-credentials.addEventListener('submit', event => {
+credentials.onsubmit = event => {
   event.preventDefault();
   const body = Object.fromEntries(new FormData(credentials));
   const device = { left, right }[event.submitter?.value];
-  device ? device.login(output, body) : send(output, 'POST', 'api/auth/register', { body });
-});
+  return device ? device.login(output, body) : send(output, 'POST', 'api/auth/register', { body });
+};
 byId('race').onclick = () => {
-  const [from, to] = left.token ? [left, right] : [right, left];
-  to.begin({ token: from.token, expiresDate: from.expires, username: from.username });
+  const [from, to] = left.expires ? [left, right] : [right, left];
+  if (from.expires) {
+    to.begin({ token: from.token, expiresDate: from.expires, username: from.username });
+  }
   return Promise.all(devices.map(device => device.refresh(device.find('.output'))));
 };
 byId('guess').onclick = async () => {

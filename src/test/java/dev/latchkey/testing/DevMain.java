@@ -37,15 +37,16 @@ public final class DevMain {
             redis = environment.get("REDIS_URL") + (hasLocalRedis ? "" : " (embedded: ALL DATA IS LOST ON EXIT)");
         }
         App app = Main.start(environment);
-        System.out.printf("""
+        System.out.printf(
+                """
 
                 Latchkey is listening on http://localhost:%d. Press Ctrl-C to stop it.
                 Redis: %s
-                Try:
+                %s
 
                 curl -i -H 'Content-Type: application/json' -d '{"username":"alice","password":"correct horse battery"}' http://localhost:%d/api/auth/register
 
-                """, app.port(), redis, app.port());
+                """, app.port(), redis, app.config().demoPage() ? "Open it in a browser, or try:" : "Try:", app.port());
     }
 
     // Lets scripts/demo find the Redis. Not called if REDIS_URL is set, because that may contain a password.
