@@ -94,9 +94,10 @@ public record AuthHandlers(
 
     Response logout(Request request, Caller caller) {
         String sessionId = tokens.sessionId(caller);
-        if (tokens.revoke(caller.username(), caller.token())) {
-            Audit.log("logged out", request, caller.username(), sessionId);
+        if (!tokens.endSession(caller, sessionId)) {
+            throw AuthFilter.invalidToken();
         }
+        Audit.log("logged out", request, caller.username(), sessionId);
         return Response.NO_CONTENT;
     }
 

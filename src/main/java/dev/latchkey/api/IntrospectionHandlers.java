@@ -37,8 +37,9 @@ public record IntrospectionHandlers(TokenStore tokens) {
         String token = token(request);
         String username = tokens.keys().usernameFor(token);
         if (username != null) {
-            String sessionId = tokens.sessionId(new Caller(username, token));
-            if (tokens.revoke(username, token)) {
+            var caller = new Caller(username, token);
+            String sessionId = tokens.sessionId(caller);
+            if (tokens.endSession(caller, sessionId)) {
                 Audit.tokenRevoked(request, username, sessionId, clientId);
             }
         }

@@ -7,7 +7,7 @@ import dev.latchkey.redis.KeyBatches;
 import dev.latchkey.redis.Redis;
 import java.time.Duration;
 import java.util.Collection;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
@@ -37,7 +37,7 @@ public record SessionIndex(Redis redis) {
     Map<String, Session> add(String username, String keySuffix, Session session, Duration ttl, int max) {
         String[] arguments = {keySuffix, Json.text(session), Long.toString(ttl.toSeconds()), Integer.toString(max)};
         List<String> flat = repairing(username, () -> redis.evalList(ADD, key(username), arguments));
-        Map<String, Session> all = new HashMap<>();
+        Map<String, Session> all = new LinkedHashMap<>();
         for (int i = 0; i < flat.size(); i += 2) {
             all.put(flat.get(i), parse(flat.get(i + 1)));
         }
@@ -46,7 +46,7 @@ public record SessionIndex(Redis redis) {
 
     /** Returns all entries by key suffix, in a map that may be changed. */
     Map<String, Session> all(String username) {
-        Map<String, Session> all = new HashMap<>();
+        Map<String, Session> all = new LinkedHashMap<>();
         repairing(username, () -> redis.hgetall(key(username))).forEach((suffix, json) -> all.put(suffix, parse(json)));
         return all;
     }

@@ -108,6 +108,17 @@ public record TokenStore(
     }
 
     /**
+     * Ends the caller's session, and reports whether it had a valid token. If a concurrent refresh has already rotated
+     * the caller's token, the new token is revoked.
+     *
+     * @param id of the session; empty if it is not known
+     */
+    public boolean endSession(Caller caller, String id) {
+        return revoke(caller.username(), caller.token())
+                || (!id.isEmpty() && !revokeSession(caller.username(), id).isEmpty());
+    }
+
+    /**
      * Ends all sessions of the caller except the current one, which {@link #revokeOwn} ends last. Until then, the
      * caller can repeat a request that has failed. Returns the ids of the sessions that had a valid token.
      */
