@@ -39,7 +39,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @ParameterizedClass(name = "TOKEN_STORAGE={0}")
 @ValueSource(strings = {"plain", "hashed"})
 class RaceTest {
-    private static final int ORDERS = Integer.getInteger("race.orders", 50);
+    private static final int ORDERS = Integer.getInteger("race.orders", 20);
     private static final int ROUNDS = Integer.getInteger("race.rounds", 25);
     private static final long TTL_MILLIS = 600_000;
     private static final int MAX_SESSIONS = 3;
@@ -317,14 +317,14 @@ class RaceTest {
     }
 
     @Test
-    void concurrent_refresh_and_logout_leave_the_old_token_invalid() throws Exception {
+    void a_refresh_in_flight_does_not_escape_a_logout_that_succeeds() throws Exception {
         Request logout = (instance, scenario) -> instance.send("POST", "/api/auth/logout", scenario.token(), "");
         race(RaceTest::refresh, logout, (scenario, refresh, loggedOut) -> {
             assertOneOf(loggedOut, 204, 401);
-            if (refresh.status() == 200) {
+            assertOneOf(refresh, 200, 401);
+            if (loggedOut.status() == 401 && refresh.status() == 200) { // as if the refresh had come first
                 scenario.assertValid(scenario.otherToken(), refresh.field("token"));
             } else {
-                assertEquals(401, refresh.status());
                 scenario.assertValid(scenario.otherToken());
             }
         });

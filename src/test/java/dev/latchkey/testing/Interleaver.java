@@ -12,15 +12,19 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.FutureTask;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Runs two requests against one Redis, one Redis command at a time, in an order that a seed determines. Tests use it to
- * find race conditions and to reproduce them.
+ * Runs two requests against one Redis, one Redis command at a time, in an order that a seed or an {@link Explorer}
+ * determines. Tests use it to find race conditions and to reproduce them.
  *
  * <p>Each request must be sent to its own instance of the service. The instance connects to Redis through a {@link
  * Lane}: a proxy that holds every command until it is that request's turn.
@@ -59,6 +63,53 @@ public final class Interleaver implements AutoCloseable {
 
     /** The results of both requests. */
     public record Both<T>(T first, T second) {}
+
+    /**
+     * A command that is about to be sent.
+     *
+     * @param key the first key; empty if the command uses none
+     */
+    public record Command(String name, String key) {
+        // Scripts count as writes.
+        private static final Set<String> READS = Set.of("GET", "HGET", "HGETALL", "HKEYS", "HMGET", "EXISTS", "PTTL");
+
+        static Command of(byte[] bytes) {
+            String[] lines = new String(bytes, StandardCharsets.UTF_8).split("\r\n", -1);
+            String name = lines[2].toUpperCase(Locale.ROOT);
+            int key = name.startsWith("EVAL") ? 8 : 4; // after the script and the number of keys
+            return new Command(name, key < lines.length ? lines[key] : "");
+        }
+
+        /** Reports whether the order of two commands matters neither for their replies nor for Redis. */
+        public boolean commutesWith(Command other) {
+            return !key.equals(other.key) || (READS.contains(name) && READS.contains(other.name));
+        }
+    }
+
+    /** Decides which request sends its next command. */
+    @FunctionalInterface
+    public interface Scheduler {
+        /**
+         * Returns the index of the request.
+         *
+         * @param next the next command of each request; null if the request has ended
+         */
+        int choose(List<@Nullable Command> next);
+    }
+
+    /** Runs both requests in the order of a scheduler. */
+    public <T> Both<T> run(Scheduler scheduler, Callable<T> one, Callable<T> other) throws Exception {
+        List<Lane> lanes = List.of(first, second);
+        FutureTask<T> firstTask = first.start(one);
+        FutureTask<T> secondTask = second.start(other);
+        while (awaitNoneRunning()) {
+            List<@Nullable Command> next = new ArrayList<>();
+            lanes.forEach(lane -> next.add(lane.state == State.HELD ? Command.of(lane.held) : null));
+            lanes.get(scheduler.choose(next)).set(State.RUNNING);
+        }
+        lanes.forEach(lane -> lane.set(State.FREE));
+        return new Both<>(firstTask.get(), secondTask.get());
+    }
 
     /** Runs both requests. The same seed gives the same order of commands. */
     public <T> Both<T> run(long seed, Callable<T> one, Callable<T> other) throws Exception {
@@ -135,6 +186,7 @@ public final class Interleaver implements AutoCloseable {
         private final ServerSocket server = new ServerSocket(0, 16, InetAddress.getLoopbackAddress());
         private final URI redis;
         private volatile State state = State.FREE;
+        private volatile byte[] held = {};
 
         Lane(String redisUrl) throws IOException {
             redis = URI.create(redisUrl);
@@ -186,7 +238,7 @@ public final class Interleaver implements AutoCloseable {
                 var in = new BufferedInputStream(client.getInputStream());
                 while (true) {
                     byte[] command = readCommand(in);
-                    awaitTurn();
+                    awaitTurn(command);
                     upstream.getOutputStream().write(command);
                 }
             } catch (IOException | InterruptedException _) {
@@ -203,9 +255,10 @@ public final class Interleaver implements AutoCloseable {
             }
         }
 
-        private void awaitTurn() throws InterruptedException {
+        private void awaitTurn(byte[] command) throws InterruptedException {
             synchronized (Interleaver.this) {
                 if (state == State.RUNNING) { // after the response, a clean-up is not held
+                    held = command;
                     set(State.HELD);
                     while (state == State.HELD) {
                         Interleaver.this.wait();
