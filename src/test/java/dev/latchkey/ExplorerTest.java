@@ -17,7 +17,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** All orders of the Redis commands of two requests. {@code scripts/races} runs what takes longer. */
 class ExplorerTest {
-    private static final int MAX_RUNS = 15;
+    private static final int MAX_RUNS = 8;
 
     @AutoClose
     private static Races races;

@@ -63,21 +63,19 @@ public final class Races implements AutoCloseable {
     }
 
     /**
-     * Two concurrent requests.
+     * Two concurrent requests. The first one uses the token of the first session, if it uses one.
      *
-     * @param sameToken whether both use the token of the first session; otherwise, each has its own
+     * @param sameToken whether the second one uses that too, and not the token of the second session
      */
     public record Pair(Operation first, Operation second, boolean sameToken) {
-        /** Returns all pairs. Two requests without a token do not occur twice. */
+        /** Returns all pairs. */
         public static List<Pair> all() {
             List<Pair> pairs = new ArrayList<>();
             for (Operation first : Operation.values()) {
                 for (Operation second : Operation.values()) {
-                    boolean withTokens =
-                            first.compareTo(Operation.VERIFY) >= 0 && second.compareTo(Operation.VERIFY) >= 0;
                     if (first.compareTo(second) <= 0) {
                         pairs.add(new Pair(first, second, false));
-                        if (withTokens) {
+                        if (second.compareTo(Operation.VERIFY) >= 0) { // it uses a token
                             pairs.add(new Pair(first, second, true));
                         }
                     }
