@@ -1,17 +1,12 @@
 package dev.latchkey;
 
-import static java.lang.System.Logger.Level.DEBUG;
-import static java.lang.System.Logger.Level.ERROR;
-import static java.lang.System.Logger.Level.INFO;
-import static java.lang.System.Logger.Level.TRACE;
-import static java.lang.System.Logger.Level.WARNING;
-
 import dev.latchkey.api.ClientCredentials;
 import dev.latchkey.http.Cors;
 import dev.latchkey.logging.Logs;
 import dev.latchkey.redis.RedisSettings;
 import dev.latchkey.tokens.TokenFormat;
 import java.io.IOException;
+import java.lang.System.Logger.Level;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.time.Duration;
@@ -41,7 +36,7 @@ public record Config(
         int maxTodoBytesPerUser,
         boolean accessLog,
         Logs.Format logFormat,
-        System.Logger.Level logLevel,
+        Level logLevel,
         Duration shutdownGrace,
         Duration shutdownLameDuck) {
     /** The configuration is not valid. The message has one line per error, and quotes no value that may be a secret. */
@@ -120,10 +115,10 @@ public record Config(
         return address;
     }
 
-    private static System.Logger.Level logLevel(Environment env) {
+    private static Level logLevel(Environment env) {
         return env.text("LOG_LEVEL", "").equalsIgnoreCase("warn")
-                ? WARNING
-                : env.choice("LOG_LEVEL", List.of(INFO, TRACE, DEBUG, WARNING, ERROR));
+                ? Level.WARNING
+                : env.choice("LOG_LEVEL", List.of(Level.INFO, Level.TRACE, Level.DEBUG, Level.WARNING, Level.ERROR));
     }
 
     private static InetSocketAddress address(Environment env) {

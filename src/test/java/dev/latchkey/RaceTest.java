@@ -11,8 +11,6 @@ import dev.latchkey.testing.Interleaver;
 import dev.latchkey.testing.Interleaver.Both;
 import dev.latchkey.testing.TestApp;
 import dev.latchkey.testing.TestClient.Answer;
-import java.security.GeneralSecurityException;
-import java.util.Base64;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -21,10 +19,7 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
-import java.util.regex.Matcher;
 import java.util.stream.Stream;
-import javax.crypto.SecretKeyFactory;
-import javax.crypto.spec.PBEKeySpec;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.AfterParameterizedClassInvocation;
 import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
@@ -227,20 +222,7 @@ class RaceTest {
     }
 
     private static void weakenHash(Scenario scenario) {
-        String key = "users:" + scenario.name();
-        String weakHash;
-        try {
-            var spec = new PBEKeySpec(TestApp.PASSWORD.toCharArray(), new byte[16], 1, 256);
-            byte[] bytes = SecretKeyFactory.getInstance("PBKDF2WithHmacSHA256")
-                    .generateSecret(spec)
-                    .getEncoded();
-            weakHash = "$pbkdf2-sha256$i=1$" + "A".repeat(22) + "$"
-                    + Base64.getEncoder().withoutPadding().encodeToString(bytes);
-        } catch (GeneralSecurityException e) {
-            throw new IllegalStateException(e);
-        }
-        String strongHash = "\\$pbkdf2[^\"]*";
-        app.redis().set(key, app.redis().get(key).replaceAll(strongHash, Matcher.quoteReplacement(weakHash)));
+        app.weakenHash(scenario.name());
     }
 
     @Test

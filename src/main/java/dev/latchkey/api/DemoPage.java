@@ -23,11 +23,15 @@ final class DemoPage {
 
     private static Route route(String path, String file, String type) {
         Map<String, String> headers = Map.of(
-                "Content-Type", type + "; charset=utf-8",
-                "Cache-Control", "no-cache", // a browser asks each time, and gets a 304
-                "Content-Security-Policy", POLICY,
-                "Referrer-Policy", "no-referrer",
-                "Cross-Origin-Opener-Policy", "same-origin");
-        return new Open("GET", path, new StaticFile(file, headers)::get);
+                "Content-Type",
+                type + "; charset=utf-8",
+                "Content-Security-Policy",
+                POLICY,
+                "Referrer-Policy",
+                "no-referrer",
+                "Cross-Origin-Opener-Policy",
+                "same-origin");
+        // A browser asks each time, and gets a 304.
+        return new Open("GET", path, new StaticFile(file, "no-cache", headers)::get);
     }
 }

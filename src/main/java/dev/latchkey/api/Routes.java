@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 public final class Routes {
     // A cache asks for the document again after this many seconds.
     private static final StaticFile OPENAPI =
-            new StaticFile("openapi.json", Map.of("Content-Type", "application/json", "Cache-Control", "max-age=300"));
+            new StaticFile("openapi.json", "max-age=300", Map.of("Content-Type", "application/json"));
 
     private Routes() {}
 

@@ -20,15 +20,15 @@ final class StaticFile {
 
     /**
      * @param name of a file in the folder of this class
+     * @param cacheControl of the 200 and the 304
      * @param headers of the 200
      */
-    StaticFile(String name, Map<String, String> headers) {
+    StaticFile(String name, String cacheControl, Map<String, String> headers) {
         byte[] content = read(name);
         String digest = Base64Url.sha256(new String(content, StandardCharsets.UTF_8));
         etag = '"' + digest.substring(0, ETAG_LENGTH) + '"';
-        ok = Response.shared(headers, content).withHeader("ETag", etag);
-        notModified = Response.notModified(etag)
-                .withHeader("Cache-Control", headers.getOrDefault("Cache-Control", "no-cache"));
+        ok = Response.shared(headers, content).withHeader("ETag", etag).withHeader("Cache-Control", cacheControl);
+        notModified = Response.notModified(etag).withHeader("Cache-Control", cacheControl);
     }
 
     private static byte[] read(String name) {

@@ -20,6 +20,7 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -118,7 +119,7 @@ public final class Interleaver implements AutoCloseable {
         // last case, it passes after a few commands and returns when the other request has ended.
         double switchProbability = List.of(0.5, 0.12, 0.0).get(random.nextInt(3));
         int switchAfter = switchProbability == 0 ? random.nextInt(8) : -1;
-        return run(random, switchProbability, switchAfter, random.nextBoolean() ? first : second, one, other);
+        return run(scheduler(random, switchProbability, switchAfter, random.nextBoolean() ? 0 : 1), one, other);
     }
 
     /**
@@ -126,27 +127,20 @@ public final class Interleaver implements AutoCloseable {
      * first request.
      */
     public <T> Both<T> runAfter(int commands, Callable<T> one, Callable<T> other) throws Exception {
-        return run(new Random(0), 0, commands, first, one, other);
+        return run(scheduler(new Random(0), 0, commands, 0), one, other);
     }
 
-    private <T> Both<T> run(
-            Random random, double switchProbability, int switchAfter, Lane start, Callable<T> one, Callable<T> other)
-            throws Exception {
-        int commands = 0;
-        FutureTask<T> firstTask = first.start(one);
-        FutureTask<T> secondTask = second.start(other);
-        Lane current = start;
-        while (awaitNoneRunning()) {
-            Lane next = current == first ? second : first;
-            boolean isSwitch = random.nextDouble() < switchProbability || commands++ == switchAfter;
-            if (current.state == State.DONE || (isSwitch && next.state == State.HELD)) {
-                current = next;
+    private static Scheduler scheduler(Random random, double switchProbability, int switchAfter, int start) {
+        var current = new AtomicInteger(start);
+        var commands = new AtomicInteger();
+        return next -> {
+            int other = 1 - current.get();
+            boolean isSwitch = random.nextDouble() < switchProbability || commands.getAndIncrement() == switchAfter;
+            if (next.get(current.get()) == null || (isSwitch && next.get(other) != null)) {
+                current.set(other);
             }
-            current.set(State.RUNNING);
-        }
-        first.set(State.FREE);
-        second.set(State.FREE);
-        return new Both<>(firstTask.get(), secondTask.get());
+            return current.get();
+        };
     }
 
     /** Runs both requests concurrently, without controlling the order of their commands. */

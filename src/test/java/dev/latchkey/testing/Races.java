@@ -4,9 +4,7 @@ import dev.latchkey.testing.Interleaver.Both;
 import dev.latchkey.testing.Interleaver.Scheduler;
 import dev.latchkey.testing.TestClient.Answer;
 import java.io.IOException;
-import java.security.GeneralSecurityException;
 import java.util.ArrayList;
-import java.util.Base64;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -18,11 +16,8 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.LongAdder;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
-import javax.crypto.SecretKeyFactory;
-import javax.crypto.spec.PBEKeySpec;
 
 /**
  * Runs two concurrent requests of one user in given orders of their Redis commands, and checks after each run what
@@ -151,7 +146,7 @@ public final class Races implements AutoCloseable {
         todoPath = app.send("POST", "/api/todos", tokens[0], "{\"name\":\"" + TODO + "\"}")
                 .todoPath();
         if (pair.has(Operation.LOGIN_THAT_UPGRADES_THE_HASH)) {
-            weakenHash();
+            app.weakenHash(NAME);
         }
         record = app.redis().get(USER);
         if (pair.has(Operation.REGISTER) && !pair.has(Operation.DELETE_ACCOUNT)) {
@@ -160,19 +155,6 @@ public final class Races implements AutoCloseable {
         }
         state.clear();
         app.redis().keys("*").forEach(key -> state.put(key, app.redis().dump(key)));
-    }
-
-    private void weakenHash() {
-        try {
-            byte[] bytes = SecretKeyFactory.getInstance("PBKDF2WithHmacSHA256")
-                    .generateSecret(new PBEKeySpec(TestApp.PASSWORD.toCharArray(), new byte[16], 1, 256))
-                    .getEncoded();
-            String hash = "$pbkdf2-sha256$i=1$" + "A".repeat(22) + "$"
-                    + Base64.getEncoder().withoutPadding().encodeToString(bytes);
-            app.redis().set(USER, app.redis().get(USER).replaceAll("\\$pbkdf2[^\"]*", Matcher.quoteReplacement(hash)));
-        } catch (GeneralSecurityException e) {
-            throw new IllegalStateException(e);
-        }
     }
 
     /**

@@ -8,6 +8,7 @@ import io.lettuce.core.SetArgs;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
@@ -20,6 +21,9 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.regex.Matcher;
+import javax.crypto.SecretKeyFactory;
+import javax.crypto.spec.PBEKeySpec;
 
 /** The service in the JVM of the tests, on a free port, with a client for it and a separate connection to its Redis. */
 public final class TestApp extends TestClient {
@@ -138,6 +142,21 @@ public final class TestApp extends TestClient {
                     case PLAIN -> token;
                     case HASHED -> base64url(sha256(token));
                 };
+    }
+
+    /** Replaces the hash of a user with the password of the tests by one with a single iteration. */
+    public void weakenHash(String username) {
+        String key = "users:" + username;
+        try {
+            byte[] bytes = SecretKeyFactory.getInstance("PBKDF2WithHmacSHA256")
+                    .generateSecret(new PBEKeySpec(PASSWORD.toCharArray(), new byte[16], 1, 256))
+                    .getEncoded();
+            String hash = "$pbkdf2-sha256$i=1$" + "A".repeat(22) + "$"
+                    + Base64.getEncoder().withoutPadding().encodeToString(bytes);
+            redis().set(key, redis().get(key).replaceAll("\\$pbkdf2[^\"]*", Matcher.quoteReplacement(hash)));
+        } catch (GeneralSecurityException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     /** Returns a well-formed token that was never issued. */
