@@ -30,6 +30,7 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.concurrent.ThreadFactory;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -51,10 +52,11 @@ public record App(
      * Starts the service, whether Redis replies or not. Until Redis replies, requests that need it get a 503.
      *
      * @param accessLog receives the requests, unless the configuration turns it off
+     * @param cleanUpThreads for what need not delay a response
      * @throws IOException if the address is not available
      */
-    public static App start(Config config, AccessLog accessLog) throws IOException {
-        Core core = Core.open(config);
+    public static App start(Config config, AccessLog accessLog, ThreadFactory cleanUpThreads) throws IOException {
+        Core core = Core.open(config, cleanUpThreads);
         try {
             var lists = new Bulkhead(MAX_CONCURRENT_LISTS);
             var policy = new PasswordPolicy(config.passwordMinLength());

@@ -12,6 +12,7 @@ import dev.latchkey.tokens.TokenStore;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
+import java.util.concurrent.ThreadFactory;
 
 /** What the service and the commands of an operator share: accounts, tokens and todos in Redis, without a server. */
 record Core(
@@ -24,7 +25,12 @@ record Core(
         implements AutoCloseable {
     /** Starts to connect to Redis. */
     static Core open(Config config) {
-        Redis redis = new Redis(config.redis());
+        return open(config, Thread.ofVirtual().factory());
+    }
+
+    /** @param cleanUpThreads for what need not delay a response */
+    static Core open(Config config, ThreadFactory cleanUpThreads) {
+        Redis redis = new Redis(config.redis(), cleanUpThreads);
         PasswordHasher hasher = PasswordHasher.create(config.pbkdf2Iterations());
         InstantSource clock = () -> Instant.now().truncatedTo(ChronoUnit.MILLIS); // as dates are stored
         var keys = new TokenKeys(redis, config.tokenFormat(), clock);

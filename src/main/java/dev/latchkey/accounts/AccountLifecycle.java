@@ -54,7 +54,7 @@ record AccountLifecycle(Redis redis, UserStore users, TokenStore tokens, Consume
             // timeout, the client has already waited long enough.
             var found = new AtomicReference<@Nullable UserRecord>();
             if (e.reason() != RedisUnavailableException.Reason.TIMEOUT) {
-                redis.cleanUp(() -> found.set(users.find(user.username())));
+                redis.ignoreFailure(() -> found.set(users.find(user.username())));
             }
             UserRecord record = found.get();
             if (record == null || !record.user().equals(user)) {

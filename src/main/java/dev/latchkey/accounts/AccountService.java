@@ -108,7 +108,9 @@ public record AccountService(
                 return null;
             }
             endedIds.addAll(issued.endedSessionIds());
-            endedIds.addAll(tokens.revokeOwn(caller, issued.token()));
+            // The client does not get the new token if this fails.
+            Runnable undo = () -> tokens.revoke(caller.username(), issued.token());
+            endedIds.addAll(redis.callOrUndo(() -> tokens.revokeOwn(caller, issued.token()), undo));
             return new IssuedToken(issued.token(), issued.session(), endedIds);
         });
     }
@@ -142,7 +144,7 @@ public record AccountService(
         if (redis.callOrUndo(() -> users.isUnchanged(record), undo)) {
             return issued;
         }
-        undo.run();
+        redis.cleanUp(undo);
         return null;
     }
 

@@ -97,7 +97,7 @@ public record LoginThrottle(Redis redis, String scope, boolean enabled) {
 
     private void giveBack(Attempt attempt, String mode) {
         for (Count counted : attempt.counted()) {
-            redis.cleanUp(() -> redis.eval(GIVE_BACK, counted.key(), counted.window(), attempt.nameId(), mode));
+            redis.ignoreFailure(() -> redis.eval(GIVE_BACK, counted.key(), counted.window(), attempt.nameId(), mode));
         }
     }
 

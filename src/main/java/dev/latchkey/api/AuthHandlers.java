@@ -93,8 +93,8 @@ public record AuthHandlers(
     }
 
     Response logout(Request request, Caller caller) {
-        String sessionId = tokens.sessionId(caller);
-        if (!tokens.endSession(caller, sessionId)) {
+        String sessionId = tokens.endSession(caller);
+        if (sessionId == null) {
             throw AuthFilter.invalidToken();
         }
         Audit.log("logged out", request, caller.username(), sessionId);

@@ -37,9 +37,8 @@ public record IntrospectionHandlers(TokenStore tokens) {
         String token = token(request);
         String username = tokens.keys().usernameFor(token);
         if (username != null) {
-            var caller = new Caller(username, token);
-            String sessionId = tokens.sessionId(caller);
-            if (tokens.endSession(caller, sessionId)) {
+            String sessionId = tokens.endSession(new Caller(username, token));
+            if (sessionId != null) {
                 Audit.tokenRevoked(request, username, sessionId, clientId);
             }
         }

@@ -13,6 +13,7 @@ import dev.latchkey.tokens.TokenKeys;
 import java.io.IOException;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.function.Supplier;
 
 /**
  * The routes {@code /api/todos}: the caller's own todos.
@@ -48,11 +49,15 @@ public record TodoHandlers(TodoStore store, TokenKeys tokens, Bulkhead lists, To
         fields.throwIfInvalid();
         Instant now = clock.instant();
         var todo = new Todo(ids.next(), name.get(), status.orElse(Todo.Status.TODO), now, now);
-        store.add(caller.username(), todo);
         // A concurrent request may have deleted the account. The next user with that username must not inherit the
-        // todo.
-        if (tokens.usernameFor(caller.token()) == null) {
-            store.remove(caller.username(), todo.id());
+        // todo, even if Redis fails before the token is checked again.
+        Runnable undo = () -> store.remove(caller.username(), todo.id());
+        Supplier<Boolean> addWhileValid = () -> {
+            store.add(caller.username(), todo);
+            return tokens.usernameFor(caller.token()) != null;
+        };
+        if (!store.redis().callOrUndo(addWhileValid, undo)) {
+            store.redis().cleanUp(undo);
             throw AuthFilter.invalidToken();
         }
         // A path prefix of a proxy stays in front of a relative reference (RFC 9110 §10.2.2).

@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ThreadFactory;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -43,13 +44,17 @@ public final class Redis implements AutoCloseable {
     }
 
     private final SharedConnection connection;
+    private final ThreadFactory cleanUpThreads;
 
     /**
      * Starts connecting. The first commands wait until that has succeeded or failed, at most for the command timeout.
      * If it fails, Latchkey keeps trying, and all commands fail until it has succeeded.
+     *
+     * @param cleanUpThreads for {@link #cleanUp} and {@link #callOrUndo}
      */
-    public Redis(RedisSettings settings) {
+    public Redis(RedisSettings settings, ThreadFactory cleanUpThreads) {
         connection = new SharedConnection(settings);
+        this.cleanUpThreads = cleanUpThreads;
     }
 
     /** Waits until the first attempt to connect has succeeded or failed, at most for the time that it may take. */
@@ -149,13 +154,29 @@ public final class Redis implements AutoCloseable {
                 key, redis -> redis.<List<String>>eval(script, ScriptOutputType.MULTI, new String[] {key}, arguments));
     }
 
-    /** Runs a clean-up. Its failure is ignored, because it must not withhold what has already succeeded. */
+    /** Runs a task whose failure must not withhold what has already succeeded. */
+    public void ignoreFailure(Runnable task) {
+        try {
+            task.run();
+        } catch (RedisUnavailableException | WrongTypeException _) {
+            // What is left behind expires, or the next request removes it.
+        }
+    }
+
+    /**
+     * Runs a clean-up, which may run twice. If it fails, it is repeated once on another thread, so that a single lost
+     * connection or reply leaves nothing behind. A second failure is ignored.
+     */
     public void cleanUp(Runnable task) {
         try {
             task.run();
         } catch (RedisUnavailableException _) {
-            // What is left behind expires, or the next request removes it.
+            cleanUpLater(task);
         }
+    }
+
+    private void cleanUpLater(Runnable task) {
+        cleanUpThreads.newThread(() -> ignoreFailure(task)).start();
     }
 
     /**
@@ -166,7 +187,7 @@ public final class Redis implements AutoCloseable {
         try {
             return action.get();
         } catch (RuntimeException e) {
-            Thread.startVirtualThread(() -> cleanUp(undo));
+            cleanUpLater(undo);
             throw e;
         }
     }

@@ -72,7 +72,7 @@ public record SessionIndex(Redis redis) {
     }
 
     /**
-     * Removes entries. If this fails, the failure is ignored, because the next listing removes entries without a
+     * Removes entries. If this fails twice, the failure is ignored, because the next listing removes entries without a
      * token.
      */
     void remove(String username, Collection<String> keySuffixes) {

@@ -1,8 +1,5 @@
 package dev.latchkey.tokens;
 
-import static java.lang.System.Logger.Level.WARNING;
-
-import dev.latchkey.overload.Attempts;
 import dev.latchkey.redis.Redis;
 import java.time.Duration;
 import java.time.Instant;
@@ -12,7 +9,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.BiPredicate;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -25,9 +21,6 @@ import org.jspecify.annotations.Nullable;
  */
 public record TokenStore(
         Redis redis, TokenKeys keys, SessionIndex index, Lifetimes lifetimes, int maxSessions, InstantSource clock) {
-    private static final System.Logger LOG = System.getLogger("latchkey.auth");
-    private static final int MAX_REVOCATION_ROUNDS = 10; // each round revokes all tokens in the index
-
     // Returns null if the index has no entry for the session, because another program wrote the token.
     private @Nullable Session session(Caller caller) {
         return index.find(caller.username(), keys.suffix(caller.token()));
@@ -59,6 +52,10 @@ public record TokenStore(
     public @Nullable IssuedToken rotate(Caller caller, ClientInfo client) {
         Instant now = clock.instant();
         Session old = session(caller);
+        // A token that a concurrent request has revoked must not start a session: a login would evict another for it.
+        if (old == null && keys.usernameFor(caller.token()) == null) {
+            return null;
+        }
         Duration age = old == null ? Duration.ZERO : Duration.between(old.createdDate(), now);
         Duration ttl = lifetimes.ofNextToken(age);
         if (!ttl.isPositive()) {
@@ -99,23 +96,25 @@ public record TokenStore(
 
     /** Ends all sessions of a user. Returns the ids of those that had a valid token. */
     public Set<String> revokeAll(String username) {
-        return revokeMatching(username, (_, _) -> true);
+        return revocation().ofMatching(username, (_, _) -> true);
     }
 
     /** Ends one session. Returns its id if it had a valid token, and nothing otherwise. */
     public Set<String> revokeSession(String username, String id) {
-        return revokeMatching(username, (_, session) -> session.id().equals(id));
+        return revocation().ofMatching(username, (_, session) -> session.id().equals(id));
     }
 
     /**
-     * Ends the caller's session, and reports whether it had a valid token. If a concurrent refresh has already rotated
-     * the caller's token, the new token is revoked.
+     * Ends the caller's session. If a concurrent refresh has already rotated the caller's token, the new token is
+     * revoked.
      *
-     * @param id of the session; empty if it is not known
+     * @return the id of the session, which is empty if it is not known, or null if the session had no valid token
      */
-    public boolean endSession(Caller caller, String id) {
-        return revoke(caller.username(), caller.token())
+    public @Nullable String endSession(Caller caller) {
+        String id = sessionId(caller);
+        boolean ended = revoke(caller.username(), caller.token())
                 || (!id.isEmpty() && !revokeSession(caller.username(), id).isEmpty());
+        return ended ? id : null;
     }
 
     /**
@@ -124,7 +123,7 @@ public record TokenStore(
      */
     public Set<String> revokeOthers(Caller caller) {
         String own = keys.suffix(caller.token());
-        return revokeMatching(caller.username(), (keySuffix, _) -> !keySuffix.equals(own));
+        return revocation().ofMatching(caller.username(), (keySuffix, _) -> !keySuffix.equals(own));
     }
 
     /**
@@ -139,25 +138,11 @@ public record TokenStore(
             return id.isEmpty() ? Set.of() : Set.of(id);
         }
         String kept = except == null ? "" : keys.suffix(except);
-        return revokeMatching(caller.username(), (keySuffix, _) -> !keySuffix.equals(kept));
+        return revocation().ofMatching(caller.username(), (keySuffix, _) -> !keySuffix.equals(kept));
     }
 
-    // Repeats until the index has no further match. A concurrent refresh that has stored its new token, but not yet
-    // deleted the old one, cannot escape. An entry that cannot be removed is not revoked twice.
-    private Set<String> revokeMatching(String username, BiPredicate<String, Session> matching) {
-        Set<String> endedIds = new HashSet<>();
-        Set<String> revoked = new HashSet<>();
-        return Attempts.repeat(MAX_REVOCATION_ROUNDS, () -> {
-            Map<String, Session> found = index.all(username);
-            found.keySet().removeAll(revoked);
-            found.entrySet().removeIf(entry -> !matching.test(entry.getKey(), entry.getValue()));
-            if (found.isEmpty()) {
-                return endedIds;
-            }
-            endedIds.addAll(deleteTokens(username, found));
-            revoked.addAll(found.keySet());
-            return null;
-        });
+    private Revocation revocation() {
+        return new Revocation(keys, index);
     }
 
     // Evicts as many sessions as exceed the limit: first those whose token has expired, then the oldest. Never evicts
@@ -174,27 +159,12 @@ public record TokenStore(
                 .toList();
         List<String> idsToEvict = otherIds.subList(0, Math.max(0, otherIds.size() + 1 - maxSessions));
         all.values().removeIf(session -> !idsToEvict.contains(session.id()));
-        Set<String> endedIds = deleteTokens(username, all);
+        Set<String> endedIds = revocation().of(username, all);
         boolean rotatedMeanwhile = all.values().stream()
                 .anyMatch(session -> session.expiresDate().isAfter(now) && !endedIds.contains(session.id()));
         if (rotatedMeanwhile) { // by a concurrent refresh: the session has another token now
-            endedIds.addAll(revokeMatching(username, (_, session) -> idsToEvict.contains(session.id())));
+            endedIds.addAll(revocation().ofMatching(username, (_, session) -> idsToEvict.contains(session.id())));
         }
-        return endedIds;
-    }
-
-    // Works for unreadable entries too, because the field's name is the key suffix.
-    private Set<String> deleteTokens(String username, Map<String, Session> sessions) {
-        Set<String> endedIds = new HashSet<>();
-        sessions.forEach((keySuffix, session) -> {
-            boolean wasValid = keys.delete(keySuffix);
-            if (session.equals(Session.UNREADABLE)) {
-                LOG.log(WARNING, "removed an unreadable session entry", "username", username);
-            } else if (wasValid) {
-                endedIds.add(session.id());
-            }
-        });
-        index.remove(username, sessions.keySet());
         return endedIds;
     }
 
@@ -204,6 +174,6 @@ public record TokenStore(
             keys.set(keySuffix, username, ttl);
             return index.add(username, keySuffix, session, ttl, maxSessions);
         };
-        return redis.callOrUndo(write, () -> keys.delete(keySuffix));
+        return redis.callOrUndo(write, () -> revoke(username, token));
     }
 }

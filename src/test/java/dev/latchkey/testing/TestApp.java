@@ -21,6 +21,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.ThreadFactory;
 import java.util.regex.Matcher;
 import javax.crypto.SecretKeyFactory;
 import javax.crypto.spec.PBEKeySpec;
@@ -54,8 +55,13 @@ public final class TestApp extends TestClient {
     }
 
     public static TestApp startOn(Topology redis, String... settings) throws IOException {
+        return startOn(redis, Thread.ofVirtual().factory(), settings);
+    }
+
+    /** @param cleanUpThreads of the service */
+    public static TestApp startOn(Topology redis, ThreadFactory cleanUpThreads, String... settings) throws IOException {
         Config config = config(redis.url(), settings);
-        return new TestApp(App.start(config, new AccessLog(() -> {})), config, redis.adminUrl());
+        return new TestApp(App.start(config, new AccessLog(() -> {}), cleanUpThreads), config, redis.adminUrl());
     }
 
     /** Returns the configuration for tests, changed by the settings. */
