@@ -8,7 +8,6 @@ import dev.latchkey.accounts.Username;
 import dev.latchkey.overload.ContentionException;
 import dev.latchkey.testing.EmbeddedRedis;
 import dev.latchkey.testing.Interleaver;
-import dev.latchkey.testing.Interleaver.Both;
 import dev.latchkey.testing.TestApp;
 import dev.latchkey.testing.TestClient.Answer;
 import java.util.HashMap;
@@ -54,13 +53,13 @@ class RaceTest {
 
     @BeforeParameterizedClassInvocation
     static void start(String storage) throws Exception {
-        redis = EmbeddedRedis.start();
-        interleaver = new Interleaver(redis.url());
+        redis = EmbeddedRedis.start(Map.of("save", "")); // otherwise, each FLUSHALL would write a file
+        interleaver = new Interleaver(redis.url(), 2);
         String[] settings = {"TOKEN_STORAGE", storage, "MAX_SESSIONS_PER_USER", Integer.toString(MAX_SESSIONS)};
         app = TestApp.startOn(redis.url(), settings);
-        first = TestApp.startOn(interleaver.firstUrl(), settings);
-        second = TestApp.startOn(interleaver.secondUrl(), settings);
-        commands = Core.open(TestApp.config(interleaver.secondUrl(), settings));
+        first = TestApp.startOn(interleaver.url(0), settings);
+        second = TestApp.startOn(interleaver.url(1), settings);
+        commands = Core.open(TestApp.config(interleaver.url(1), settings));
         commands.redis().ping();
         operator = new AccountAdministration(commands.accounts());
     }
@@ -142,13 +141,13 @@ class RaceTest {
         Scenario scenario = Scenario.create(preparation);
         for (int i = 0; i < ORDERS + ROUNDS; i++) {
             scenario.reset();
-            Both<Answer> responses = i < ORDERS
+            List<Answer> responses = i < ORDERS
                     ? interleaver.run(
                             i, () -> firstRequest.send(first, scenario), () -> secondRequest.send(second, scenario))
-                    : interleaver.runFreely(
+                    : Interleaver.runFreely(
                             () -> firstRequest.send(first, scenario), () -> secondRequest.send(second, scenario));
             try {
-                rule.check(scenario, responses.first(), responses.second());
+                rule.check(scenario, responses.getFirst(), responses.getLast());
             } catch (AssertionError e) {
                 throw new AssertionError((i < ORDERS ? "Order " : "Free round ") + i + ": " + responses, e);
             }
@@ -398,10 +397,10 @@ class RaceTest {
                 }
                 return response;
             };
-            Both<Answer> responses = interleaver.runAfter(commands, () -> first.register(name), registerNext);
+            List<Answer> responses = interleaver.runAfter(commands, () -> first.register(name), registerNext);
             if (reservationFound.get()) {
-                assertEquals(503, responses.first().status());
-                assertEquals(201, responses.second().status());
+                assertEquals(503, responses.getFirst().status());
+                assertEquals(201, responses.getLast().status());
                 assertEquals(1, app.redis().hlen("todos:" + name));
             }
         }
@@ -429,12 +428,12 @@ class RaceTest {
     @Test
     void a_token_that_is_revoked_during_its_introspection_is_inactive() throws Exception {
         String token = app.newToken();
-        Both<Answer> responses = interleaver.runAfter(
+        List<Answer> responses = interleaver.runAfter(
                 1,
                 () -> first.sendForm("/api/auth/introspect", "token=" + token),
                 () -> second.send("POST", "/api/auth/logout", token, ""));
-        assertEquals(204, responses.second().status());
-        assertEquals("{\"active\":false}", responses.first().text());
+        assertEquals(204, responses.getLast().status());
+        assertEquals("{\"active\":false}", responses.getFirst().text());
     }
 
     /** Runs an operation of an operator as the second request of a race. Its answer has no meaning. */

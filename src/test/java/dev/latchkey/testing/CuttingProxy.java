@@ -96,7 +96,7 @@ public final class CuttingProxy implements AutoCloseable {
                 redis) {
             var in = new BufferedInputStream(client.getInputStream());
             while (true) {
-                byte[] command = Interleaver.readCommand(in);
+                byte[] command = RedisProtocol.read(in);
                 if (countCommand()) {
                     client.close();
                     if (cut == Cut.REPLY_LOST) {
