@@ -9,9 +9,12 @@ import dev.latchkey.testing.Races.Call;
 import dev.latchkey.testing.Races.Operation;
 import dev.latchkey.testing.Races.Race;
 import dev.latchkey.testing.Races.Result;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -21,6 +24,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** All orders of the Redis commands of two requests. {@code scripts/races} runs what takes longer. */
 class ExplorerTest {
@@ -86,6 +90,15 @@ class ExplorerTest {
         assertTrue(reduced.orders() < all.orders(), reduced + " " + all);
     }
 
+    @ParameterizedTest
+    @EnumSource
+    void the_documented_commands_of_a_request_are_those_that_it_sends(Operation operation) throws Exception {
+        String name = operation.name().toLowerCase(Locale.ROOT).replace('_', ' ');
+        String row = "| " + name + " | " + String.join(", ", racesWithEviction.commands(operation)) + " |";
+        List<String> document = Files.readAllLines(Path.of("src/site/markdown/architecture.md"));
+        assertTrue(document.contains(row), row);
+    }
+
     /** After its own check of the token, and before it revoked the token, the logout did not see the refresh. */
     @Test
     void a_logout_that_is_overtaken_by_a_refresh_ends_the_session() throws Exception {
@@ -96,6 +109,24 @@ class ExplorerTest {
     @Test
     void a_todo_that_is_created_during_the_deletion_of_the_account_does_not_remain() throws Exception {
         replay(Race.pair(Operation.DELETE_ACCOUNT, Operation.CREATE_TODO, true), "00000000000111");
+    }
+
+    /** The connection is lost before the token is checked again. The todo was left to the new owner of the username. */
+    @Test
+    void a_todo_whose_token_cannot_be_checked_again_does_not_remain() throws Exception {
+        replay(Race.pair(Operation.REGISTER, Operation.CREATE_TODO, false), "000100000011n");
+    }
+
+    /** The connection is lost before the todo of a revoked token is removed. */
+    @Test
+    void a_todo_that_cannot_be_removed_at_first_does_not_remain() throws Exception {
+        replay(Race.pair(Operation.REGISTER, Operation.CREATE_TODO, false), "0001000000111n");
+    }
+
+    /** The connection is lost before the caller's old token is revoked, which is the last step. */
+    @Test
+    void a_password_change_that_fails_leaves_no_token_that_no_client_knows() throws Exception {
+        replay(Race.pair(Operation.VERIFY, Operation.CHANGE_PASSWORD, true), "0111111111111n");
     }
 
     /** For the second refresh, whose token had been rotated, the index had one session more while the login counted. */

@@ -279,7 +279,8 @@ class HalfDoneTest {
         cutAtEachCommand(cut, staysDown, login, _ -> {}, (scenario, failed, last) -> {
             assertEquals(200, last.status());
             // The response does not wait for the clean-up.
-            Load.await(() -> app.liveKeys(scenario.name()).size() == 3);
+            Load.await(() ->
+                    app.liveKeys(scenario.name()).size() == 3 && app.redis().hlen("sessions:" + scenario.name()) == 3);
         });
     }
 

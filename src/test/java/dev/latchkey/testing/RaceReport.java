@@ -19,6 +19,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.ToLongFunction;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /** Explores all races in several configurations, and prints a table. See {@code scripts/races}. */
 public final class RaceReport {
@@ -57,7 +58,7 @@ public final class RaceReport {
                             result.commands(),
                             allOrders(),
                             result.orders(),
-                            result.sampled() ? " (random)" : "",
+                            result.sampled() ? " (not all)" : "",
                             result.faults(),
                             result.redundant(),
                             result.violations().size(),
@@ -67,28 +68,53 @@ public final class RaceReport {
 
     private final boolean withFaults;
     private final int maxRuns;
-    private final Pattern names;
+    private final List<Race> races;
     private final List<Row> rows = new ArrayList<>();
 
-    private RaceReport(boolean withFaults, int maxRuns, Pattern names) {
+    private RaceReport(boolean withFaults, int maxRuns, List<Race> races) {
         this.withFaults = withFaults;
         this.maxRuns = maxRuns;
-        this.names = names;
+        this.races = races;
     }
 
     /** @param args as {@code scripts/races} describes them */
     public static void main(String[] args) throws Exception {
-        Deque<String> rest = new ArrayDeque<>(List.of(args));
-        boolean withFaults = rest.removeFirstOccurrence("--faults");
-        int maxRuns = DEFAULT_MAX_RUNS;
-        if (rest.removeFirstOccurrence("--max")) {
-            maxRuns = Integer.parseInt(rest.removeFirst());
+        RaceReport report;
+        try {
+            report = parse(new ArrayDeque<>(List.of(args)));
+        } catch (IllegalArgumentException e) {
+            System.err.println("scripts/races: " + e.getMessage());
+            System.err.println("usage: scripts/races [--faults] [--max RUNS] [REGULAR-EXPRESSION]");
+            System.exit(2);
+            return;
         }
-        var report = new RaceReport(withFaults, maxRuns, Pattern.compile(rest.isEmpty() ? "" : rest.removeFirst()));
         System.out.println(Row.HEADER);
         report.exploreAll();
         report.printTotals();
         System.exit(report.sum(row -> row.result().violations().size()) == 0 ? 0 : 1);
+    }
+
+    private static RaceReport parse(Deque<String> args) {
+        boolean withFaults = args.removeFirstOccurrence("--faults");
+        int maxRuns = DEFAULT_MAX_RUNS;
+        if ("--max".equals(args.peekFirst())) {
+            args.removeFirst();
+            String max = args.isEmpty() ? "" : args.removeFirst();
+            if (!max.matches("[1-9][0-9]{0,8}")) {
+                throw new IllegalArgumentException("--max needs a number of runs, from 1 to 999999999");
+            }
+            maxRuns = Integer.parseInt(max);
+        }
+        Pattern names = Pattern.compile(args.isEmpty() ? "" : args.removeFirst());
+        List<Race> races = Stream.concat(Race.pairs().stream(), Race.triples().stream())
+                .filter(race -> names.matcher(race.toString()).find())
+                .sorted(Comparator.comparing(RaceReport::isLong).reversed())
+                .toList();
+        if (races.isEmpty() || !args.isEmpty()) {
+            throw new IllegalArgumentException("needs one regular expression, which matches something such as: "
+                    + Race.triples().getFirst());
+        }
+        return new RaceReport(withFaults, maxRuns, races);
     }
 
     private void exploreAll() throws Exception {
@@ -106,10 +132,6 @@ public final class RaceReport {
         int allWorkers = Runtime.getRuntime().availableProcessors() * workersPerCore;
         List<Callable<Boolean>> workers = new ArrayList<>();
         for (Configuration configuration : configurations) {
-            List<Race> races = new ArrayList<>(Race.pairs());
-            races.addAll(Race.triples());
-            races.removeIf(race -> !names.matcher(race.toString()).find());
-            races.sort(Comparator.comparing(RaceReport::isLong).reversed());
             Queue<Race> queue = new ConcurrentLinkedQueue<>(races);
             workers.addAll(Collections.nCopies(
                     Math.ceilDiv(allWorkers, configurations.size()), () -> explore(queue, configuration)));

@@ -1,5 +1,6 @@
 package dev.latchkey.testing;
 
+import dev.latchkey.testing.Interleaver.Command;
 import dev.latchkey.testing.Interleaver.Fault;
 import dev.latchkey.testing.Interleaver.Scheduler;
 import dev.latchkey.testing.Interleaver.Step;
@@ -11,6 +12,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -213,6 +215,23 @@ public final class Races implements AutoCloseable {
         return new Run(race, before, order, faulted, done);
     }
 
+    /** Returns the commands of a request that runs alone, such as {@code GET own token}. */
+    public List<String> commands(Operation operation) throws Exception {
+        var alone = new Race(List.of(new Call(operation, 1)));
+        Before before = prepare(alone);
+        String other = app.key(before.tokens().getFirst());
+        String own = app.key(before.tokens().getLast());
+        List<String> commands = new ArrayList<>();
+        var _ = run(alone, before, next -> {
+            Command command = Objects.requireNonNull(next.getFirst());
+            String owner = command.key().equals(own) ? "own" : command.key().equals(other) ? "other" : "new";
+            String kind = command.key().substring(0, command.key().indexOf(':'));
+            commands.add(command.name() + " " + (kind.equals("tokens") ? owner + " token" : kind));
+            return new Step(0, Fault.NONE);
+        });
+        return commands;
+    }
+
     private static Answer send(TestApp instance, Before before, Call call, int number) {
         String token = before.tokens().get(call.session());
         return switch (call.operation()) {
@@ -274,7 +293,7 @@ public final class Races implements AutoCloseable {
      * @param orders that were run
      * @param faults orders that were run with a fault, in addition to {@code orders}
      * @param redundant runs that were not needed
-     * @param sampled whether the orders are random, because there are too many
+     * @param sampled whether not all orders were run, and some of those that were are random
      * @param outcomes the final states, in a form in which two runs with the same effect are equal
      * @param remains what faults have left behind, by operation and fault
      * @param violations each with its order, which {@link Explorer#replay} repeats
@@ -290,7 +309,7 @@ public final class Races implements AutoCloseable {
             List<String> violations) {}
 
     /**
-     * Runs all orders of a race. If there are more than {@code max}, runs as many random orders instead.
+     * Runs all orders of a race. If there are more than {@code max}, runs as many, and then as many random orders.
      *
      * @param reduced whether orders that differ only in steps that commute count as one
      */
@@ -300,7 +319,7 @@ public final class Races implements AutoCloseable {
         var collected = new Collected();
         while (explorer.next()) {
             if (collected.runs() == max) {
-                return sample(race, withFaults, 0, max);
+                return sample(race, before, collected, withFaults, 0, max);
             }
             Run run = run(race, before, explorer.scheduler());
             if (explorer.isRedundant()) {
@@ -314,8 +333,11 @@ public final class Races implements AutoCloseable {
 
     /** Runs random orders of a race. The same first seed always gives the same orders. */
     public Result sample(Race race, boolean withFaults, long firstSeed, int runs) throws Exception {
-        Before before = prepare(race);
-        var collected = new Collected();
+        return sample(race, prepare(race), new Collected(), withFaults, firstSeed, runs);
+    }
+
+    private Result sample(Race race, Before before, Collected collected, boolean withFaults, long firstSeed, int runs)
+            throws Exception {
         for (int i = 0; i < runs; i++) {
             collected.add(run(race, before, Explorer.random(firstSeed + i, withFaults)));
         }
