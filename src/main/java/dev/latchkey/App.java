@@ -24,6 +24,7 @@ import dev.latchkey.overload.ContentionException;
 import dev.latchkey.overload.OverloadedException;
 import dev.latchkey.redis.Redis;
 import dev.latchkey.redis.RedisUnavailableException;
+import dev.latchkey.redis.WrongTypeException;
 import dev.latchkey.todos.TodoIds;
 import dev.latchkey.todos.TodoStore;
 import java.io.IOException;
@@ -138,7 +139,7 @@ public record App(
             case ContentionException contention ->
                 new Problem(503, "Other requests are changing the same record.")
                         .withHeader("Retry-After", Long.toString(contention.retrySeconds()));
-            case Redis.WrongTypeException _ -> new Problem(500, "A stored record is damaged.");
+            case WrongTypeException _ -> new Problem(500, "A stored record is damaged.");
             case RedisUnavailableException _ -> Problem.unavailable("The token store is unavailable.");
             default -> null;
         };

@@ -8,8 +8,8 @@ import dev.latchkey.api.Audit;
 import dev.latchkey.logging.LineFormat;
 import dev.latchkey.logging.Logs;
 import dev.latchkey.overload.ContentionException;
-import dev.latchkey.redis.Redis;
 import dev.latchkey.redis.RedisUnavailableException;
+import dev.latchkey.redis.WrongTypeException;
 import java.io.FileDescriptor;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -105,7 +105,7 @@ final class UserCommands {
         } catch (ContentionException e) {
             String reason = "other requests are changing the same user: try again in " + e.retrySeconds() + " s";
             return Main.report(Main.FAILED, reason);
-        } catch (IllegalStateException | Redis.WrongTypeException e) {
+        } catch (IllegalStateException | WrongTypeException e) {
             return Main.report(Main.FAILED, "a stored record is damaged: " + e.getMessage());
         } catch (UncheckedIOException e) {
             return outputFailed(e.getCause());

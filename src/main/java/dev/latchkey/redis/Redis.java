@@ -34,15 +34,6 @@ public final class Redis implements AutoCloseable {
             if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
             return redis.call('HDEL', KEYS[1], ARGV[1])""";
 
-    /** A key holds a value of another type than it should, so a retry cannot succeed. */
-    public static final class WrongTypeException extends RuntimeException {
-        private static final long serialVersionUID = 1;
-
-        WrongTypeException() {
-            super("a key holds a value of the wrong type");
-        }
-    }
-
     private final SharedConnection connection;
     private final ThreadFactory cleanUpThreads;
 

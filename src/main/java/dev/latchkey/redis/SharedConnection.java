@@ -81,7 +81,7 @@ final class SharedConnection implements AutoCloseable {
      *
      * @param key that the command uses; empty if it uses none
      * @throws RedisUnavailableException if there is no reply, or if it is an error
-     * @throws Redis.WrongTypeException if the key holds a value of another type
+     * @throws WrongTypeException if the key holds a value of another type
      */
     <T extends @Nullable Object> T send(String key, Function<Connector.Connection, T> command) {
         long start = System.nanoTime();
@@ -118,7 +118,7 @@ final class SharedConnection implements AutoCloseable {
         metrics.failures().increment(reason);
         if (String.valueOf(e.getMessage()).startsWith("WRONGTYPE")) {
             outageLog.wrongType(key);
-            return new Redis.WrongTypeException();
+            return new WrongTypeException();
         }
         if (e instanceof RedisReadOnlyException) {
             connector.reconnect();

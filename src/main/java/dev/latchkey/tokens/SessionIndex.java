@@ -5,6 +5,7 @@ import static java.lang.System.Logger.Level.WARNING;
 import dev.latchkey.json.Json;
 import dev.latchkey.redis.KeyBatches;
 import dev.latchkey.redis.Redis;
+import dev.latchkey.redis.WrongTypeException;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.LinkedHashMap;
@@ -83,7 +84,7 @@ public record SessionIndex(Redis redis) {
     private <T extends @Nullable Object> T repairing(String username, Supplier<T> command) {
         try {
             return command.get();
-        } catch (Redis.WrongTypeException _) {
+        } catch (WrongTypeException _) {
             LOG.log(WARNING, "deleted a session index of the wrong type", "username", username);
             redis.del(key(username));
             return command.get();
