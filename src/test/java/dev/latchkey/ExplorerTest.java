@@ -123,6 +123,12 @@ class ExplorerTest {
         replay(Race.pair(Operation.REGISTER, Operation.CREATE_TODO, false), "0001000000111n");
     }
 
+    /** The connection is lost before the deletion deletes the todos again. The repetition did so if the record was there. */
+    @Test
+    void a_deletion_that_cannot_delete_a_new_todo_at_first_deletes_it_later() throws Exception {
+        replay(Race.pair(Operation.DELETE_ACCOUNT, Operation.CREATE_TODO, true), "000000000001110000n00");
+    }
+
     /** The connection is lost before the caller's old token is revoked, which is the last step. */
     @Test
     void a_password_change_that_fails_leaves_no_token_that_no_client_knows() throws Exception {

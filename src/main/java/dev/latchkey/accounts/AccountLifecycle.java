@@ -82,14 +82,14 @@ record AccountLifecycle(Redis redis, UserStore users, TokenStore tokens, Consume
         deleteDataWhileReserved(disabled);
         if (caller != null) {
             endedIds.addAll(tokens.revokeOwn(caller, null));
-            // The caller's token was valid until now, and a concurrent request may have created a todo with it.
-            redis.cleanUp(() -> {
-                if (users.isUnchanged(disabled)) {
-                    deleteUserData.accept(username);
-                }
-            });
         }
-        redis.cleanUp(() -> users.remove(disabled));
+        redis.cleanUp(() -> {
+            // The caller's token was valid until now, and a concurrent request may have created a todo with it.
+            if (caller != null && users.isUnchanged(disabled)) {
+                deleteUserData.accept(username);
+            }
+            users.remove(disabled); // last: if the clean-up is repeated, the username must still be reserved
+        });
         return endedIds;
     }
 

@@ -326,9 +326,11 @@ final class RaceRules {
         }
     }
 
-    // security.md says so. Nothing can undo what a process has done whose last command this was.
+    // security.md says so. A process that has ended can neither remove its todo, nor delete the todos again.
     private boolean mayLeaveTodo() {
-        return requests.stream().anyMatch(done -> done.is(Operation.CREATE_TODO) && done.fault() == Fault.GONE);
+        return requests.stream()
+                .anyMatch(
+                        done -> done.fault() == Fault.GONE && done.is(Operation.CREATE_TODO, Operation.DELETE_ACCOUNT));
     }
 
     private void keys() {
