@@ -129,6 +129,12 @@ class ExplorerTest {
         replay(Race.pair(Operation.DELETE_ACCOUNT, Operation.CREATE_TODO, true), "000000000001110000n00");
     }
 
+    /** The caller's token is gone, but the caller does not know, and can no longer repeat the deletion. */
+    @Test
+    void a_deletion_whose_last_reply_is_lost_deletes_a_new_todo() throws Exception {
+        replay(Race.pair(Operation.DELETE_ACCOUNT, Operation.CREATE_TODO, true), "000000000001110l");
+    }
+
     /** The connection is lost before the caller's old token is revoked, which is the last step. */
     @Test
     void a_password_change_that_fails_leaves_no_token_that_no_client_knows() throws Exception {

@@ -28,7 +28,7 @@ record AccountLifecycle(Redis redis, UserStore users, TokenStore tokens, Consume
      */
     boolean create(User user) {
         UserRecord reservation = UserStore.reservation(user.username(), user.createdDate());
-        if (redis.callOrUndo(() -> reserveAndCreate(reservation, user), () -> users.remove(reservation))) {
+        if (redis.callOrCleanUp(() -> reserveAndCreate(reservation, user), () -> users.remove(reservation))) {
             return true;
         }
         UserRecord other = users.find(user.username());
@@ -80,16 +80,18 @@ record AccountLifecycle(Redis redis, UserStore users, TokenStore tokens, Consume
         }
         Set<String> endedIds = caller == null ? tokens.revokeAll(username) : tokens.revokeOthers(caller);
         deleteDataWhileReserved(disabled);
-        if (caller != null) {
-            endedIds.addAll(tokens.revokeOwn(caller, null));
-        }
-        redis.cleanUp(() -> {
+        Runnable cleanUp = () -> {
             // The caller's token was valid until now, and a concurrent request may have created a todo with it.
             if (caller != null && users.isUnchanged(disabled)) {
                 deleteUserData.accept(username);
             }
             users.remove(disabled); // last: if the clean-up is repeated, the username must still be reserved
-        });
+        };
+        if (caller != null) {
+            // If the reply is lost, the token may be gone, so that the caller cannot repeat the deletion.
+            endedIds.addAll(redis.callOrCleanUp(() -> tokens.revokeOwn(caller, null), cleanUp));
+        }
+        redis.cleanUp(cleanUp);
         return endedIds;
     }
 

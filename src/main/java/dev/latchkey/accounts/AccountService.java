@@ -110,7 +110,7 @@ public record AccountService(
             endedIds.addAll(issued.endedSessionIds());
             // The client does not get the new token if this fails.
             Runnable undo = () -> tokens.revoke(caller.username(), issued.token());
-            endedIds.addAll(redis.callOrUndo(() -> tokens.revokeOwn(caller, issued.token()), undo));
+            endedIds.addAll(redis.callOrCleanUp(() -> tokens.revokeOwn(caller, issued.token()), undo));
             return new IssuedToken(issued.token(), issued.session(), endedIds);
         });
     }
@@ -141,7 +141,7 @@ public record AccountService(
         String username = record.user().username();
         IssuedToken issued = tokens.startSession(username, client);
         Runnable undo = () -> tokens.revoke(username, issued.token());
-        if (redis.callOrUndo(() -> users.isUnchanged(record), undo)) {
+        if (redis.callOrCleanUp(() -> users.isUnchanged(record), undo)) {
             return issued;
         }
         redis.cleanUp(undo);

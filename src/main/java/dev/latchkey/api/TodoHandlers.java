@@ -56,7 +56,7 @@ public record TodoHandlers(TodoStore store, TokenKeys tokens, Bulkhead lists, To
             store.add(caller.username(), todo);
             return tokens.usernameFor(caller.token()) != null;
         };
-        if (!store.redis().callOrUndo(addWhileValid, undo)) {
+        if (!store.redis().callOrCleanUp(addWhileValid, undo)) {
             store.redis().cleanUp(undo);
             throw AuthFilter.invalidToken();
         }

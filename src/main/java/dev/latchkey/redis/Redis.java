@@ -41,7 +41,7 @@ public final class Redis implements AutoCloseable {
      * Starts connecting. The first commands wait until that has succeeded or failed, at most for the command timeout.
      * If it fails, Latchkey keeps trying, and all commands fail until it has succeeded.
      *
-     * @param cleanUpThreads for {@link #cleanUp} and {@link #callOrUndo}
+     * @param cleanUpThreads for {@link #cleanUp} and {@link #callOrCleanUp}
      */
     public Redis(RedisSettings settings, ThreadFactory cleanUpThreads) {
         connection = new SharedConnection(settings);
@@ -171,14 +171,14 @@ public final class Redis implements AutoCloseable {
     }
 
     /**
-     * Returns the result of {@code action}. If that fails, {@code undo} is run as a clean-up on another thread, so
-     * that the response does not wait for it.
+     * Returns the result of {@code action}. If that fails, a clean-up is run on another thread, so that the response
+     * does not wait for it.
      */
-    public <T> T callOrUndo(Supplier<T> action, Runnable undo) {
+    public <T> T callOrCleanUp(Supplier<T> action, Runnable cleanUp) {
         try {
             return action.get();
         } catch (RuntimeException e) {
-            cleanUpLater(undo);
+            cleanUpLater(cleanUp);
             throw e;
         }
     }

@@ -38,7 +38,7 @@ public record TokenStore(
         Session session = Session.start(client, clock.instant(), lifetimes.token());
         Map<String, Session> all = write(token, username, session, lifetimes.token());
         Set<String> endedIds =
-                redis.callOrUndo(() -> evict(username, all, session.id()), () -> revoke(username, token));
+                redis.callOrCleanUp(() -> evict(username, all, session.id()), () -> revoke(username, token));
         return new IssuedToken(token, session, endedIds);
     }
 
@@ -66,7 +66,7 @@ public record TokenStore(
         // Indexed before the old token is deleted: a concurrent revocation always finds an entry of a valid session.
         write(token, caller.username(), session, ttl);
         Runnable undo = () -> revoke(caller.username(), token);
-        if (redis.callOrUndo(() -> revoke(caller.username(), caller.token()), undo)) {
+        if (redis.callOrCleanUp(() -> revoke(caller.username(), caller.token()), undo)) {
             return new IssuedToken(token, session, Set.of());
         }
         redis.cleanUp(undo);
@@ -174,6 +174,6 @@ public record TokenStore(
             keys.set(keySuffix, username, ttl);
             return index.add(username, keySuffix, session, ttl, maxSessions);
         };
-        return redis.callOrUndo(write, () -> revoke(username, token));
+        return redis.callOrCleanUp(write, () -> revoke(username, token));
     }
 }
