@@ -160,9 +160,10 @@ public record TokenStore(
         List<String> idsToEvict = otherIds.subList(0, Math.max(0, otherIds.size() + 1 - maxSessions));
         all.values().removeIf(session -> !idsToEvict.contains(session.id()));
         Set<String> endedIds = revocation().of(username, all);
-        boolean rotatedMeanwhile = all.values().stream()
+        boolean severalTokens = all.size() > idsToEvict.size(); // of one session, during a refresh
+        boolean noToken = all.values().stream()
                 .anyMatch(session -> session.expiresDate().isAfter(now) && !endedIds.contains(session.id()));
-        if (rotatedMeanwhile) { // by a concurrent refresh: the session has another token now
+        if (severalTokens || noToken) { // a concurrent refresh may have rotated it: the session has another token now
             endedIds.addAll(revocation().ofMatching(username, (_, session) -> idsToEvict.contains(session.id())));
         }
         return endedIds;
