@@ -85,30 +85,24 @@ public final class CuttingProxy implements AutoCloseable {
     }
 
     private void forward(Socket client, Socket redis) {
-        Thread replies = Thread.startVirtualThread(() -> {
-            try (client) {
-                redis.getInputStream().transferTo(client.getOutputStream());
-            } catch (IOException _) {
-                // The connection was closed.
-            }
-        });
         try (client;
                 redis) {
-            var in = new BufferedInputStream(client.getInputStream());
+            var commands = new BufferedInputStream(client.getInputStream());
+            var replies = new BufferedInputStream(redis.getInputStream());
             while (true) {
-                byte[] command = RedisProtocol.read(in);
-                if (countCommand()) {
-                    client.close();
-                    if (cut == Cut.REPLY_LOST) {
-                        redis.getOutputStream().write(command);
-                        redis.shutdownOutput(); // Redis executes what it has received, then closes
-                        replies.join();
-                    }
+                byte[] command = RedisProtocol.read(commands);
+                boolean isCut = countCommand();
+                if (isCut && cut == Cut.NOT_SENT) {
                     return;
                 }
                 redis.getOutputStream().write(command);
+                byte[] reply = RedisProtocol.read(replies);
+                if (isCut) {
+                    return;
+                }
+                client.getOutputStream().write(reply);
             }
-        } catch (IOException | InterruptedException _) {
+        } catch (IOException _) {
             // The connection was closed.
         }
     }

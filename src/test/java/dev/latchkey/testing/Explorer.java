@@ -108,7 +108,7 @@ public final class Explorer {
     private final List<Choice> choices = new ArrayList<>();
     private int depth;
     private boolean redundant;
-    private int runs;
+    private boolean started;
 
     /** @param withFaults whether one command of each order may meet a fault */
     public Explorer(boolean reduced, boolean withFaults) {
@@ -118,13 +118,13 @@ public final class Explorer {
 
     /** Prepares the next run. Returns false if all orders have been run. */
     public boolean next() {
-        while (runs > 0 && !choices.isEmpty() && !choices.getLast().tryNext()) {
+        while (!choices.isEmpty() && !choices.getLast().tryNext()) {
             choices.removeLast();
         }
-        if (runs > 0 && choices.isEmpty()) {
+        if (started && choices.isEmpty()) {
             return false;
         }
-        runs++;
+        started = true;
         depth = 0;
         redundant = false;
         return true;
@@ -147,17 +147,16 @@ public final class Explorer {
             known.next = next;
             return known.chosen();
         }
-        for (int request = 0; request < next.size(); request++) {
-            Command command = next.get(request);
-            if (command != null) {
-                addRace(request, command);
-            }
-        }
         List<Step> asleep = reduced && !choices.isEmpty() ? choices.getLast().asleepAfter() : List.of();
         boolean hadFault = choices.stream().anyMatch(choice -> choice.chosen().fault() != Fault.NONE);
         var choice = new Choice(next, withFaults && !hadFault, asleep);
-        if (!reduced) {
-            IntStream.range(0, next.size()).forEach(choice.requests::add);
+        for (int request = 0; request < next.size(); request++) {
+            Command command = next.get(request);
+            if (!reduced) {
+                choice.requests.add(request);
+            } else if (command != null) {
+                addRace(request, command);
+            }
         }
         if (!choice.tryFirst()) {
             redundant = true; // everything from here on was run in another order

@@ -179,9 +179,17 @@ public final class Races implements AutoCloseable {
      * A run that has ended.
      *
      * @param order as {@link Explorer#replay} reads it
-     * @param faulted whether a command met a fault
      */
-    public record Run(Race race, Before before, String order, boolean faulted, List<Done> requests) {}
+    public record Run(Race race, Before before, String order, List<Done> requests) {
+        /** Reports whether a command met a fault. */
+        boolean faulted() {
+            return requests.stream().anyMatch(done -> done.fault() != Fault.NONE);
+        }
+
+        boolean isInterrupted() {
+            return requests.stream().anyMatch(Done::isInterrupted);
+        }
+    }
 
     /** Runs a race once from its prepared state. */
     public Run run(Race race, Before before, Scheduler scheduler) throws Exception {
@@ -211,8 +219,7 @@ public final class Races implements AutoCloseable {
             done.add(new Done(number, race.calls().get(number), answer, fault, false));
         }
         String order = steps.stream().map(Step::toString).collect(Collectors.joining());
-        boolean faulted = done.stream().anyMatch(request -> request.fault() != Fault.NONE);
-        return new Run(race, before, order, faulted, done);
+        return new Run(race, before, order, done);
     }
 
     /** Returns the commands of a request that runs alone, such as {@code GET own token}. */
@@ -283,7 +290,7 @@ public final class Races implements AutoCloseable {
             }
             requests.add(new Done(done.number(), done.call(), answer, done.fault(), true));
         }
-        return new Run(run.race(), run.before(), run.order(), run.faulted(), requests);
+        return new Run(run.race(), run.before(), run.order(), requests);
     }
 
     /**
@@ -393,10 +400,9 @@ public final class Races implements AutoCloseable {
         var rules = new RaceRules(app, run, state);
         String outcome = rules.outcome();
         rules.check(remains);
-        if (rules.checkPasswords() && run.requests().stream().anyMatch(Done::isInterrupted)) {
-            state.restore(app.redis());
-        }
-        if (run.requests().stream().anyMatch(Done::isInterrupted)) {
+        rules.checkPasswords();
+        if (run.isInterrupted()) {
+            state.restore(app.redis()); // the check of the passwords may have logged in
             var repeated = new RaceRules(app, repeat(run), RedisState.read(app.redis()));
             repeated.check(remains);
             repeated.checkPasswords();
