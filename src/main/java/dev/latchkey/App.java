@@ -2,9 +2,10 @@ package dev.latchkey;
 
 import dev.latchkey.accounts.LoginThrottle;
 import dev.latchkey.accounts.PasswordPolicy;
+import dev.latchkey.accounts.RateLimitedException;
+import dev.latchkey.accounts.WrongPasswordException;
 import dev.latchkey.api.AuthFilter;
 import dev.latchkey.api.AuthHandlers;
-import dev.latchkey.api.AuthMetrics;
 import dev.latchkey.api.ClientAuthentication;
 import dev.latchkey.api.ClientCredentials;
 import dev.latchkey.api.HealthHandlers;
@@ -31,7 +32,7 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.time.InstantSource;
-import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -53,11 +54,11 @@ public record App(
      * Starts the service, whether Redis replies or not. Until Redis replies, requests that need it get a 503.
      *
      * @param accessLog receives the requests, unless the configuration turns it off
-     * @param cleanUpThreads for what need not delay a response
+     * @param cleanUps runs what need not delay a response
      * @throws IOException if the address is not available
      */
-    public static App start(Config config, AccessLog accessLog, ThreadFactory cleanUpThreads) throws IOException {
-        Core core = Core.open(config, cleanUpThreads);
+    public static App start(Config config, AccessLog accessLog, Executor cleanUps) throws IOException {
+        Core core = Core.open(config, cleanUps);
         try {
             var lists = new Bulkhead(MAX_CONCURRENT_LISTS);
             var policy = new PasswordPolicy(config.passwordMinLength());
@@ -68,18 +69,11 @@ public record App(
                     "latchkey_access_log_dropped_lines_total",
                     "Lines of the access log that were dropped because the log could not be written fast enough.",
                     accessLog::dropped);
-            var throttle = new LoginThrottle(core.redis(), "address", config.loginThrottle());
             var health = new HealthHandlers(core.redis());
-            var authHandlers = new AuthHandlers(
-                    config.registrationOpen(),
-                    core.accounts(),
-                    core.tokens(),
-                    policy,
-                    throttle,
-                    new AuthMetrics(registry));
+            var authHandlers = new AuthHandlers(config.registrationOpen(), core.accounts(), core.tokens(), policy);
             var sessionHandlers = new SessionHandlers(core.tokens(), lists);
             var todoIds = new TodoIds(InstantSource.system());
-            var todoHandlers = new TodoHandlers(core.todos(), core.tokens().keys(), lists, todoIds, core.clock());
+            var todoHandlers = new TodoHandlers(core.todos(), lists, todoIds, core.clock());
             var introspection = new IntrospectionHandlers(core.tokens());
             var client = clientAuthentication(config, core.redis());
             var routes = Routes.of(
@@ -134,6 +128,8 @@ public record App(
     private static @Nullable Problem problem(Throwable e) {
         return switch (e) {
             case Problem problem -> problem;
+            case WrongPasswordException wrong -> AuthFilter.unauthorized(String.valueOf(wrong.getMessage()), "");
+            case RateLimitedException limited -> Problem.tooManyAttempts(limited.retrySeconds());
             case TodoStore.LimitException limit -> new Problem(409, String.valueOf(limit.getMessage()));
             case OverloadedException _ -> Problem.unavailable("The service is overloaded.");
             case ContentionException contention ->

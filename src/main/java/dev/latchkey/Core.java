@@ -1,8 +1,11 @@
 package dev.latchkey;
 
+import dev.latchkey.accounts.AccountLifecycle;
 import dev.latchkey.accounts.AccountService;
+import dev.latchkey.accounts.LoginThrottle;
 import dev.latchkey.accounts.PasswordHasher;
 import dev.latchkey.accounts.UserStore;
+import dev.latchkey.redis.CleanUp;
 import dev.latchkey.redis.Redis;
 import dev.latchkey.todos.TodoStore;
 import dev.latchkey.tokens.Lifetimes;
@@ -12,7 +15,7 @@ import dev.latchkey.tokens.TokenStore;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
-import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.Executor;
 
 /** What the service and the commands of an operator share: accounts, tokens and todos in Redis, without a server. */
 record Core(
@@ -25,21 +28,24 @@ record Core(
         implements AutoCloseable {
     /** Starts to connect to Redis. */
     static Core open(Config config) {
-        return open(config, Thread.ofVirtual().factory());
+        return open(config, Thread::startVirtualThread);
     }
 
-    /** @param cleanUpThreads for what need not delay a response */
-    static Core open(Config config, ThreadFactory cleanUpThreads) {
-        Redis redis = new Redis(config.redis(), cleanUpThreads);
-        PasswordHasher hasher = PasswordHasher.create(config.pbkdf2Iterations());
+    /** @param cleanUps runs what need not delay a response */
+    static Core open(Config config, Executor cleanUps) {
+        var redis = new Redis(config.redis());
+        var cleanUp = new CleanUp(cleanUps);
         InstantSource clock = () -> Instant.now().truncatedTo(ChronoUnit.MILLIS); // as dates are stored
         var keys = new TokenKeys(redis, config.tokenFormat(), clock);
         var lifetimes = new Lifetimes(config.tokenTtl(), config.sessionMaxAge());
-        var index = new SessionIndex(redis);
-        var tokens = new TokenStore(redis, keys, index, lifetimes, config.maxSessionsPerUser(), clock);
-        var limits = new TodoStore.Limits(config.maxTodosPerUser(), config.maxTodoBytesPerUser());
-        var todos = new TodoStore(redis, limits);
-        var accounts = new AccountService(redis, new UserStore(redis), tokens, hasher, clock, todos::removeAll);
+        var index = new SessionIndex(redis, cleanUp);
+        var tokens = new TokenStore(keys, index, lifetimes, config.maxSessionsPerUser(), cleanUp, clock);
+        var todos = new TodoStore(redis, keys, config.maxTodosPerUser(), cleanUp);
+        var users = new UserStore(redis);
+        PasswordHasher hasher = PasswordHasher.create(config.pbkdf2Iterations());
+        var throttle = new LoginThrottle(redis, "address", config.loginThrottle());
+        var lifecycle = new AccountLifecycle(users, tokens, cleanUp, todos::removeAll);
+        var accounts = new AccountService(users, tokens, hasher, throttle, lifecycle, cleanUp, clock);
         return new Core(redis, hasher, clock, tokens, todos, accounts);
     }
 

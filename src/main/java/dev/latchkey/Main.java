@@ -80,7 +80,7 @@ public final class Main {
 
     private static App start(Config config, Logs logs) {
         try {
-            var app = App.start(config, logs.accessLog(), Thread.ofVirtual().factory());
+            var app = App.start(config, logs.accessLog(), Thread::startVirtualThread);
             // Not a constant, because a logger that is created before Logs would use the JDK's own configuration.
             var log = System.getLogger("latchkey.main");
             Runtime.getRuntime()

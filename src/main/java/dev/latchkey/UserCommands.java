@@ -2,9 +2,9 @@ package dev.latchkey;
 
 import dev.latchkey.accounts.AccountAdministration;
 import dev.latchkey.accounts.AccountAdministration.Result;
+import dev.latchkey.accounts.Audit;
 import dev.latchkey.accounts.PasswordPolicy;
 import dev.latchkey.accounts.Username;
-import dev.latchkey.api.Audit;
 import dev.latchkey.logging.LineFormat;
 import dev.latchkey.logging.Logs;
 import dev.latchkey.overload.ContentionException;

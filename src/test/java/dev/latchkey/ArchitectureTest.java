@@ -46,7 +46,7 @@ class ArchitectureTest {
                     JDK + "|javax\\.crypto\\..*"
                             + ours("accounts", "tokens", "redis", "json", "encoding", "overload", "metrics")),
             Map.entry("tokens", JDK + ours("tokens", "redis", "json", "encoding", "overload")),
-            Map.entry("todos", JDK + ours("todos", "redis", "json", "encoding", "overload")),
+            Map.entry("todos", JDK + ours("todos", "tokens", "redis", "json", "encoding", "overload")),
             Map.entry("logging", JDK + ours("json", "logging")),
             Map.entry(
                     "redis",

@@ -47,7 +47,6 @@ class ConfigTest {
                 false,
                 50,
                 1000,
-                262_144,
                 true,
                 Logs.Format.TEXT,
                 System.Logger.Level.INFO,

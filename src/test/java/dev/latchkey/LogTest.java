@@ -336,24 +336,4 @@ class LogTest {
         assertEquals(warnings, lines.size(), lines::toString);
         assertTrue(lines.stream().allMatch(line -> line.contains("set TRUSTED_PROXY_HOPS")), lines::toString);
     }
-
-    @Test
-    void many_failed_logins_of_a_username_are_logged_as_one_warning() throws Exception {
-        List<String> lines;
-        try (var service = ServiceProcess.start(url, "LOG_LEVEL", "warning", "TRUSTED_PROXY_HOPS", "1")) {
-            service.login("alice", WRONG_PASSWORD);
-            String counter = commands.keys("throttle:name:*").getFirst();
-            commands.hset(counter, "all", "98");
-            for (int i = 0; i < 4; i++) {
-                service.login("ALICE", WRONG_PASSWORD);
-            }
-            lines = service.stop();
-        }
-        assertEquals(1, lines.size(), lines::toString);
-        assertTrue(
-                lines.getFirst()
-                        .matches(
-                                "\\S+ WARNING latchkey.audit many failed logins within a day username=alice failures=100"),
-                lines.getFirst());
-    }
 }

@@ -185,7 +185,7 @@ class RedisConnectionTest {
     @Test
     void a_request_that_has_taken_too_long_sends_no_more_commands() throws Exception {
         var settings = new RedisSettings(TestRedis.url(), false, "", Duration.ofSeconds(10));
-        try (var redis = new Redis(settings, Thread.ofVirtual().factory())) {
+        try (var redis = new Redis(settings)) {
             String key = "users:" + TestApp.newName();
             Deadline.run(Duration.ofSeconds(60), () -> redis.setIfAbsent(key, "1", Duration.ofSeconds(60)));
             var e = assertThrows(

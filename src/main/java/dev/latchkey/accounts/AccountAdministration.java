@@ -5,12 +5,10 @@ import dev.latchkey.overload.Attempts;
 import dev.latchkey.overload.ContentionException;
 import dev.latchkey.tokens.TokenStore;
 import java.time.Instant;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -68,31 +66,41 @@ public record AccountAdministration(AccountService accounts) {
      */
     public Result setPassword(Username username, String password) {
         String name = username.text();
-        var user = new User(
-                name, accounts.hasher().hash(password), accounts.clock().instant());
-        return Attempts.repeat(MAX_ATTEMPTS, () -> {
+        String hash;
+        try (var turn = accounts.hasher().awaitTurn()) {
+            hash = turn.hash(password);
+        }
+        for (var attempts = new Attempts(MAX_ATTEMPTS); ; attempts.next()) {
             UserRecord record = unreserved(name);
             if (record == null) {
-                return accounts.lifecycle().create(user) ? new Result(false, Set.of()) : null;
+                if (accounts.lifecycle()
+                        .create(new User(name, hash, accounts.clock().instant()))) {
+                    return new Result(false, Set.of());
+                }
+            } else if (users().replaceHash(record, hash) != null) {
+                return new Result(true, tokens().revokeAll(name));
             }
-            return users().replaceHash(record, user.passwordHash()) == null
-                    ? null
-                    : new Result(true, tokens().revokeAll(name));
-        });
+        }
     }
 
     /** Ends all sessions, and refuses every login until the next {@link #setPassword}. The username stays taken. */
     public Result disable(String username) {
-        return change(username, record -> {
+        for (var attempts = new Attempts(MAX_ATTEMPTS); ; attempts.next()) {
+            UserRecord record = unreserved(username);
             // If the record has no hash, an earlier call may have failed before it had ended all sessions.
-            boolean disabled = record.user().passwordHash().isEmpty() || users().replaceHash(record, "") != null;
-            return disabled ? tokens().revokeAll(username) : null;
-        });
+            if (record == null || record.user().passwordHash().isEmpty() || users().replaceHash(record, "") != null) {
+                return endSessions(username, record);
+            }
+        }
     }
 
     /** Ends all sessions. The user can log in again. */
     public Result endSessions(String username) {
-        return change(username, _ -> tokens().revokeAll(username));
+        return endSessions(username, unreserved(username));
+    }
+
+    private Result endSessions(String username, @Nullable UserRecord record) {
+        return new Result(record != null, record == null ? Set.of() : tokens().revokeAll(username));
     }
 
     /**
@@ -100,12 +108,14 @@ public record AccountAdministration(AccountService accounts) {
      * have left.
      */
     public Result delete(String username) {
-        return Attempts.repeat(MAX_ATTEMPTS, () -> {
+        for (var attempts = new Attempts(MAX_ATTEMPTS); ; attempts.next()) {
             UserRecord record = unreserved(username);
             Instant now = accounts.clock().instant();
             Set<String> endedIds = accounts.lifecycle().delete(username, record, null, now);
-            return endedIds == null ? null : new Result(record != null, endedIds);
-        });
+            if (endedIds != null) {
+                return new Result(record != null, endedIds);
+            }
+        }
     }
 
     /**
@@ -124,15 +134,6 @@ public record AccountAdministration(AccountService accounts) {
                     onUser.accept(new Summary(username, user.createdDate(), count, state));
                 }
             });
-        });
-    }
-
-    /** @param change returns the ids of the sessions that it has ended, or null if the record has changed meanwhile */
-    private Result change(String username, Function<UserRecord, @Nullable Set<String>> change) {
-        return Attempts.repeat(MAX_ATTEMPTS, () -> {
-            UserRecord record = unreserved(username);
-            Set<String> endedIds = record == null ? new HashSet<>() : change.apply(record);
-            return endedIds == null ? null : new Result(record != null, endedIds);
         });
     }
 

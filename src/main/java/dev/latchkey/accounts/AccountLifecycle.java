@@ -2,23 +2,21 @@ package dev.latchkey.accounts;
 
 import dev.latchkey.accounts.UserStore.UserRecord;
 import dev.latchkey.overload.ContentionException;
-import dev.latchkey.redis.Redis;
-import dev.latchkey.redis.RedisUnavailableException;
+import dev.latchkey.redis.CleanUp;
 import dev.latchkey.tokens.Caller;
 import dev.latchkey.tokens.TokenStore;
 import java.time.Instant;
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Creates and deletes users. Both reserve the username first, so that everything of an earlier user is gone before the
- * next user exists.
+ * next user exists. The numbers are those of the table "Registration by reservation" in architecture.md.
  *
  * @param deleteUserData deletes everything else that is stored for a username
  */
-record AccountLifecycle(Redis redis, UserStore users, TokenStore tokens, Consumer<String> deleteUserData) {
+public record AccountLifecycle(UserStore users, TokenStore tokens, CleanUp cleanUp, Consumer<String> deleteUserData) {
     /**
      * Creates a user, and reports whether the username was free.
      *
@@ -28,7 +26,7 @@ record AccountLifecycle(Redis redis, UserStore users, TokenStore tokens, Consume
      */
     boolean create(User user) {
         UserRecord reservation = UserStore.reservation(user.username(), user.createdDate());
-        if (redis.callOrCleanUp(() -> reserveAndCreate(reservation, user), () -> users.remove(reservation))) {
+        if (cleanUp.undoOnFailure(() -> reserveAndCreate(reservation, user), () -> users.remove(reservation))) {
             return true;
         }
         UserRecord other = users.find(user.username());
@@ -40,26 +38,13 @@ record AccountLifecycle(Redis redis, UserStore users, TokenStore tokens, Consume
     }
 
     private boolean reserveAndCreate(UserRecord reservation, User user) {
-        if (!users.reserve(reservation)) {
+        if (!users.reserve(reservation)) { // 1
             return false;
         }
-        tokens.revokeAll(user.username());
-        deleteDataWhileReserved(reservation);
-        try {
-            if (!users.create(reservation, user)) {
-                throw new ContentionException(1);
-            }
-        } catch (RedisUnavailableException e) {
-            // The user may have been created, and a repeated registration would find the username taken. After a
-            // timeout, the client has already waited long enough.
-            var found = new AtomicReference<@Nullable UserRecord>();
-            if (e.reason() != RedisUnavailableException.Reason.TIMEOUT) {
-                redis.ignoreFailure(() -> found.set(users.find(user.username())));
-            }
-            UserRecord record = found.get();
-            if (record == null || !record.user().equals(user)) {
-                throw e;
-            }
+        tokens.revokeAll(user.username()); // 2
+        deleteDataWhileReserved(reservation); // 3
+        if (!users.create(reservation, user)) { // 4
+            throw new ContentionException(1);
         }
         return true;
     }
@@ -74,24 +59,24 @@ record AccountLifecycle(Redis redis, UserStore users, TokenStore tokens, Consume
      */
     @Nullable
     Set<String> delete(String username, @Nullable UserRecord record, @Nullable Caller caller, Instant now) {
-        UserRecord disabled = record == null ? UserStore.reservation(username, now) : users.disableLogin(record);
+        UserRecord disabled = record == null ? UserStore.reservation(username, now) : users.disableLogin(record); // 1
         if (disabled == null || (record == null && !users.reserve(disabled))) {
             return null;
         }
-        Set<String> endedIds = caller == null ? tokens.revokeAll(username) : tokens.revokeOthers(caller);
-        deleteDataWhileReserved(disabled);
-        Runnable cleanUp = () -> {
+        Set<String> endedIds = caller == null ? tokens.revokeAll(username) : tokens.revokeOthers(caller); // 2
+        deleteDataWhileReserved(disabled); // 3
+        Runnable lastSteps = () -> {
             // The caller's token was valid until now, and a concurrent request may have created a todo with it.
             if (caller != null && users.isUnchanged(disabled)) {
                 deleteUserData.accept(username);
             }
-            users.remove(disabled); // last: if the clean-up is repeated, the username must still be reserved
+            users.remove(disabled); // 5, last: if this is repeated, the username must still be reserved
         };
-        if (caller != null) {
+        if (caller != null) { // 4
             // If the reply is lost, the token may be gone, so that the caller cannot repeat the deletion.
-            endedIds.addAll(redis.callOrCleanUp(() -> tokens.revokeOwn(caller, null), cleanUp));
+            endedIds.addAll(cleanUp.undoOnFailure(() -> tokens.revokeOwn(caller, null), lastSteps));
         }
-        redis.cleanUp(cleanUp);
+        cleanUp.run(lastSteps);
         return endedIds;
     }
 

@@ -4,14 +4,13 @@ import dev.latchkey.accounts.UserStore.UserRecord;
 import dev.latchkey.overload.Attempts;
 import dev.latchkey.overload.ContentionException;
 import dev.latchkey.overload.OverloadedException;
-import dev.latchkey.redis.Redis;
+import dev.latchkey.redis.CleanUp;
 import dev.latchkey.tokens.Caller;
 import dev.latchkey.tokens.ClientInfo;
 import dev.latchkey.tokens.IssuedToken;
 import dev.latchkey.tokens.TokenStore;
 import java.time.InstantSource;
 import java.util.Set;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,16 +21,20 @@ import org.jspecify.annotations.Nullable;
  * changed, they delete the token before any client knows it. Whichever runs second therefore sees the other. An
  * operation whose record has changed starts over, and verifies the password against the new record.
  *
+ * <p>All operations throw a {@link ContentionException} if other requests keep changing the record, an {@link
+ * OverloadedException} if no hash thread is free in time, and a {@link RateLimitedException} if too many passwords were
+ * wrong.
+ *
  * @param clock in milliseconds
- * @param deleteUserData deletes everything else that is stored for a username
  */
 public record AccountService(
-        Redis redis,
         UserStore users,
         TokenStore tokens,
         PasswordHasher hasher,
-        InstantSource clock,
-        Consumer<String> deleteUserData) {
+        LoginThrottle throttle,
+        AccountLifecycle lifecycle,
+        CleanUp cleanUp,
+        InstantSource clock) {
     // Each attempt computes one or two hashes while other users wait. Two suffice against one concurrent request.
     private static final int MAX_ATTEMPTS = 2;
 
@@ -41,46 +44,66 @@ public record AccountService(
         return record == null || record.user().passwordHash().isEmpty() ? null : record.user();
     }
 
-    /**
-     * Creates a user. Returns null if the username is taken.
-     *
-     * @throws ContentionException if another request is registering or deleting the username
-     */
-    public @Nullable User register(Username username, String password) {
-        var user = new User(username.text(), hasher.hash(password), clock.instant());
-        return lifecycle().create(user) ? user : null;
+    /** Creates a user. Returns null if the username is taken. */
+    public @Nullable User register(Username username, String password, ClientInfo client) {
+        User user;
+        try (var turn = hasher.awaitTurn()) {
+            // Not given back after a success, because what a registration stores stays.
+            var _ = countAttempt(null, username.text(), client);
+            user = new User(username.text(), turn.hash(password), clock.instant());
+        }
+        if (!lifecycle.create(user)) {
+            return null;
+        }
+        Audit.log("registered", client, username.text(), "");
+        return user;
     }
 
     /**
      * Starts a session.
      *
-     * @param username in canonical form, or empty if there cannot be such a user. In either case the password is
-     *     hashed.
+     * @param name as typed. If there is no such user, a hash is computed all the same.
      * @throws WrongPasswordException if there is no such user, or the password is wrong
      */
-    public IssuedToken login(String username, String password, ClientInfo client) {
-        return Attempts.repeat(MAX_ATTEMPTS, () -> {
+    public IssuedToken login(String name, String password, ClientInfo client) {
+        String username = Username.canonical(name);
+        for (var attempts = new Attempts(MAX_ATTEMPTS); ; attempts.next()) {
             UserRecord record = username.isEmpty() ? null : users.find(username);
-            boolean correct = hasher.verify(
-                    password, record == null ? null : record.user().passwordHash());
-            if (record == null || !correct) {
-                throw new WrongPasswordException();
+            try (var turn = hasher.awaitTurn()) {
+                if (!verify(turn, name, record, password, client) || record == null) {
+                    Audit.log("login failed", client, username, "");
+                    throw new WrongPasswordException("The username or the password is wrong.");
+                }
+                record = upgradeHash(turn, record, password);
             }
-            return issue(upgradeHash(record, password), client);
-        });
+            IssuedToken issued = issue(record, client);
+            if (issued != null) {
+                Audit.log("login succeeded", client, username, issued.session().id());
+                Audit.sessionsRevoked(client, username, issued.endedSessionIds());
+                return issued;
+            }
+        }
     }
 
-    // A login does not fail because its hash could be stronger. The hash is then upgraded at a later login.
-    private UserRecord upgradeHash(UserRecord record, String password) {
+    private UserRecord upgradeHash(PasswordHasher.Turn turn, UserRecord record, String password) {
         if (!hasher.isOutdated(record.user().passwordHash())) {
             return record;
         }
-        try {
-            UserRecord upgraded = users.replaceHash(record, hasher.hash(password));
-            return upgraded == null ? record : upgraded;
-        } catch (OverloadedException _) {
-            return record;
+        UserRecord upgraded = users.replaceHash(record, turn.hash(password));
+        return upgraded == null ? record : upgraded;
+    }
+
+    /**
+     * Replaces the caller's token by a new one. Returns null if the token is no longer valid, or if its session is too
+     * old. Of several concurrent calls, at most one succeeds.
+     */
+    public @Nullable IssuedToken refresh(Caller caller, ClientInfo client) {
+        // A token may have outlived its user, if deleting the account has failed half-way.
+        IssuedToken issued = find(caller.username()) == null ? null : tokens.rotate(caller, client);
+        if (issued != null) {
+            Audit.log("refreshed", client, caller.username(), issued.session().id());
         }
+        return issued;
     }
 
     /**
@@ -90,50 +113,95 @@ public record AccountService(
      * @throws WrongPasswordException if neither password is correct
      */
     public IssuedToken changePassword(Caller caller, String current, String next, ClientInfo client) {
-        return Attempts.repeat(MAX_ATTEMPTS, () -> {
-            UserRecord record = users.find(caller.username());
-            String hash = hasher.replacement(
-                    current, record == null ? null : record.user().passwordHash(), next);
-            if (record == null || hash == null) {
-                throw new WrongPasswordException();
+        String username = caller.username();
+        for (var attempts = new Attempts(MAX_ATTEMPTS); ; attempts.next()) {
+            UserRecord record = users.find(username);
+            UserRecord changed;
+            try (var turn = hasher.awaitTurn()) {
+                if (record != null && verify(turn, username, record, current, client)) {
+                    changed = users.replaceHash(record, turn.hash(next));
+                } else if (record != null && verify(turn, username, record, next, client)) { // a second guess
+                    changed = record;
+                } else {
+                    throw wrongPassword(caller, client);
+                }
             }
-            boolean alreadyChanged = hash.equals(record.user().passwordHash());
-            UserRecord changed = alreadyChanged ? record : users.replaceHash(record, hash);
-            if (changed == null) {
-                return null;
+            IssuedToken issued = changed == null ? null : replaceSessions(caller, changed, client);
+            if (issued != null) {
+                Audit.log("password changed", client, username, issued.session().id());
+                Audit.sessionsRevoked(client, username, issued.endedSessionIds());
+                return issued;
             }
-            Set<String> endedIds = tokens.revokeOthers(caller);
-            IssuedToken issued = issue(changed, client);
-            if (issued == null) {
-                return null;
-            }
-            endedIds.addAll(issued.endedSessionIds());
-            // The client does not get the new token if this fails.
-            Runnable undo = () -> tokens.revoke(caller.username(), issued.token());
-            endedIds.addAll(redis.callOrCleanUp(() -> tokens.revokeOwn(caller, issued.token()), undo));
-            return new IssuedToken(issued.token(), issued.session(), endedIds);
-        });
+        }
+    }
+
+    // Returns null if the record has changed again.
+    private @Nullable IssuedToken replaceSessions(Caller caller, UserRecord changed, ClientInfo client) {
+        Set<String> endedIds = tokens.revokeOthers(caller);
+        IssuedToken issued = issue(changed, client);
+        if (issued == null) {
+            return null;
+        }
+        endedIds.addAll(issued.endedSessionIds());
+        // The client does not get the new token if this fails.
+        Runnable undo = () -> tokens.revoke(caller.username(), issued.token());
+        endedIds.addAll(cleanUp.undoOnFailure(() -> tokens.revokeOwn(caller, issued.token()), undo));
+        return new IssuedToken(issued.token(), issued.session(), endedIds);
     }
 
     /**
      * Deletes the caller's account with its sessions and data. If an earlier deletion has failed half-way, there is no
      * password to verify any more, and this call completes it.
      *
-     * @return the ids of the sessions that were ended
      * @throws WrongPasswordException if the password is wrong
      */
-    public Set<String> delete(Caller caller, String password) {
+    public void delete(Caller caller, String password, ClientInfo client) {
         String username = caller.username();
-        return Attempts.repeat(MAX_ATTEMPTS, () -> {
+        String sessionId = tokens.sessionId(caller);
+        for (var attempts = new Attempts(MAX_ATTEMPTS); ; attempts.next()) {
             UserRecord record = users.find(username);
-            boolean verified = record == null
-                    || users.reservedSeconds(record) > 0
-                    || hasher.verify(password, record.user().passwordHash());
-            if (!verified) {
-                throw new WrongPasswordException();
+            if (record != null && users.reservedSeconds(record) == 0) {
+                try (var turn = hasher.awaitTurn()) {
+                    if (!verify(turn, username, record, password, client)) {
+                        throw wrongPassword(caller, client);
+                    }
+                }
             }
-            return lifecycle().delete(username, record, caller, clock.instant());
-        });
+            Set<String> endedIds = lifecycle.delete(username, record, caller, clock.instant());
+            if (endedIds != null) {
+                Audit.log("account deleted", client, username, sessionId);
+                Audit.sessionsRevoked(client, username, endedIds);
+                return;
+            }
+        }
+    }
+
+    // Reports whether the password is correct. Only a wrong one counts, so that correct logins cannot lock out an
+    // office
+    // or a web backend behind one address.
+    private boolean verify(
+            PasswordHasher.Turn turn, String name, @Nullable UserRecord record, String password, ClientInfo client) {
+        var attempt = countAttempt(name, Username.canonical(name), client);
+        boolean correct =
+                turn.verify(password, record == null ? null : record.user().passwordHash());
+        if (correct) {
+            throttle.reset(attempt);
+        }
+        return correct;
+    }
+
+    private LoginThrottle.Attempt countAttempt(@Nullable String name, String username, ClientInfo client) {
+        try {
+            return throttle.acquire(client, name);
+        } catch (RateLimitedException e) {
+            Audit.log("throttled", client, username, "");
+            throw e;
+        }
+    }
+
+    private WrongPasswordException wrongPassword(Caller caller, ClientInfo client) {
+        Audit.log("wrong password", client, caller.username(), tokens.sessionId(caller));
+        return new WrongPasswordException("The password is wrong.");
     }
 
     // Returns null if the record has changed: the password that was verified may no longer be correct.
@@ -141,14 +209,6 @@ public record AccountService(
         String username = record.user().username();
         IssuedToken issued = tokens.startSession(username, client);
         Runnable undo = () -> tokens.revoke(username, issued.token());
-        if (redis.callOrCleanUp(() -> users.isUnchanged(record), undo)) {
-            return issued;
-        }
-        redis.cleanUp(undo);
-        return null;
-    }
-
-    AccountLifecycle lifecycle() {
-        return new AccountLifecycle(redis, users, tokens, deleteUserData);
+        return cleanUp.undoUnless(() -> users.isUnchanged(record), undo) ? issued : null;
     }
 }

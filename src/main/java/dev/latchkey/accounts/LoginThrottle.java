@@ -1,6 +1,7 @@
 package dev.latchkey.accounts;
 
 import dev.latchkey.encoding.Base64Url;
+import dev.latchkey.redis.CleanUp;
 import dev.latchkey.redis.Redis;
 import dev.latchkey.tokens.ClientInfo;
 import java.time.Duration;
@@ -23,9 +24,6 @@ import org.jspecify.annotations.Nullable;
  * @param enabled if false, nothing is counted and every attempt is allowed
  */
 public record LoginThrottle(Redis redis, String scope, boolean enabled) {
-    /** Failed logins of one username, from any address, at which an operator is warned. */
-    public static final int ALARM_PER_DAY = 100;
-
     private static final Duration WINDOW = Duration.ofMinutes(15);
 
     // An address above its limit adds no further usernames, because it could fill the memory with them. A hash
@@ -44,25 +42,20 @@ public record LoginThrottle(Redis redis, String scope, boolean enabled) {
             if not redis.call('HGET', KEYS[1], 'all') then return 0 end
             if (redis.call('HGET', KEYS[1], 'window') or '') ~= ARGV[1] then return 0 end
             redis.call('HINCRBY', KEYS[1], 'all', -1)
-            if ARGV[2] == '' then return 1 end
-            if ARGV[3] == 'reset' then return redis.call('HDEL', KEYS[1], ARGV[2]) end
-            return redis.call('HINCRBY', KEYS[1], ARGV[2], -1)""";
+            return redis.call('HDEL', KEYS[1], ARGV[2])""";
 
     private record Limit(String address, int max, int maxPerName) {}
 
     private record Count(String key, long all, long name, long remainingMillis, String window) {}
 
-    /**
-     * A counted attempt.
-     *
-     * @param retrySeconds 0 if the attempt is allowed, otherwise the seconds until the window ends
-     */
-    public record Attempt(long retrySeconds, String nameId, List<Count> counted) {}
+    /** A counted attempt. */
+    public record Attempt(String nameId, List<Count> counted) {}
 
     /**
      * Counts an attempt.
      *
      * @param name the username whose password is tried, whether such a user exists or not; null if there is no username
+     * @throws RateLimitedException if there were too many attempts
      */
     public Attempt acquire(ClientInfo client, @Nullable String name) {
         String nameId = name == null ? "" : id(name);
@@ -71,20 +64,15 @@ public record LoginThrottle(Redis redis, String scope, boolean enabled) {
         var limits = List.of(new Limit(client.rateLimitKey(), 100, 10), new Limit(client.siteRateLimitKey(), 1000, 40));
         for (Limit limit : limits) {
             if (enabled && !limit.address().isEmpty()) {
-                Count count = count("throttle:" + scope + ":" + limit.address(), WINDOW, nameId, limit.max());
+                Count count = count("throttle:" + scope + ":" + limit.address(), nameId, limit.max());
                 if (count.all() > limit.max() || count.name() > limit.maxPerName()) {
                     // Not counted for the site: one of its networks must not lock out the others.
-                    return new Attempt(Math.ceilDiv(Math.max(1, count.remainingMillis()), 1000), nameId, counted);
+                    throw new RateLimitedException(Math.ceilDiv(Math.max(1, count.remainingMillis()), 1000));
                 }
                 counted.add(count);
             }
         }
-        return new Attempt(0, nameId, counted);
-    }
-
-    /** Gives an attempt back if its hash was never computed. */
-    public void release(Attempt attempt) {
-        giveBack(attempt, "");
+        return new Attempt(nameId, counted);
     }
 
     /**
@@ -92,25 +80,15 @@ public record LoginThrottle(Redis redis, String scope, boolean enabled) {
      * again.
      */
     public void reset(Attempt attempt) {
-        giveBack(attempt, "reset");
-    }
-
-    private void giveBack(Attempt attempt, String mode) {
         for (Count counted : attempt.counted()) {
-            redis.ignoreFailure(() -> redis.eval(GIVE_BACK, counted.key(), counted.window(), attempt.nameId(), mode));
+            CleanUp.ignoreFailure(() -> redis.eval(GIVE_BACK, counted.key(), counted.window(), attempt.nameId()));
         }
     }
 
-    /** Counts a failed login of a username, and reports whether it is the {@value #ALARM_PER_DAY}th within a day. */
-    public boolean recordFailedLogin(String name) {
-        return enabled
-                && count("throttle:name:" + id(name), Duration.ofDays(1), "", 0).all() == ALARM_PER_DAY;
-    }
-
-    private Count count(String key, Duration window, String field, int max) {
+    private Count count(String key, String field, int max) {
         String windowId = Long.toHexString(ThreadLocalRandom.current().nextLong());
         List<String> reply =
-                redis.evalList(COUNT, key, Long.toString(window.toMillis()), field, Integer.toString(max), windowId);
+                redis.evalList(COUNT, key, Long.toString(WINDOW.toMillis()), field, Integer.toString(max), windowId);
         long[] numbers = reply.stream().limit(3).mapToLong(Long::parseLong).toArray();
         return new Count(key, numbers[0], numbers[1], numbers[2], reply.get(3));
     }

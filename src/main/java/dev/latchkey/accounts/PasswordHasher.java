@@ -73,7 +73,7 @@ public final class PasswordHasher implements AutoCloseable {
 
     /** Adds the measurements of this object to a registry. */
     public void register(Registry registry) {
-        String duration = "Time of a task that computes one or two password hashes, without the wait for a thread.";
+        String duration = "Time to compute or verify a password hash, without the wait for a thread.";
         registry.histogram("latchkey_password_hash_duration_seconds", duration, durations);
         registry.gauge("latchkey_password_hashes_running", "Tasks that compute password hashes.", permits::running);
         registry.gauge("latchkey_password_hashes_waiting", "Requests that wait for a hash thread.", permits::waiting);
@@ -81,42 +81,47 @@ public final class PasswordHasher implements AutoCloseable {
     }
 
     /**
-     * Returns the hash of a password with a new random salt.
+     * Waits for a hash thread.
      *
-     * @throws OverloadedException if no thread was free for 3 seconds; nothing has been computed
+     * @throws OverloadedException if none was free for 3 seconds
      */
-    public String hash(String password) {
-        return run(() -> newHash(password));
+    Turn awaitTurn() {
+        return new Turn(permits.enter());
+    }
+
+    /** The use of a hash thread, for one hash after the other, until it is closed. */
+    final class Turn implements AutoCloseable {
+        private final Bulkhead.Permit permit;
+
+        private Turn(Bulkhead.Permit permit) {
+            this.permit = permit;
+        }
+
+        /** Returns the hash of a password with a new random salt. */
+        String hash(String password) {
+            return compute(() -> newHash(password));
+        }
+
+        /**
+         * Reports whether {@code password} matches the hash. A password with a control character never matches.
+         *
+         * <p>The cost is the same if {@code phc} is null (there is no such user), is not a usable hash, or has fewer
+         * iterations. Otherwise the response time would reveal which usernames exist.
+         */
+        boolean verify(String password, @Nullable String phc) {
+            return compute(() -> matches(password, phc));
+        }
+
+        @Override
+        public void close() {
+            permit.close();
+        }
     }
 
     /** Reports whether the hash has fewer iterations than a new hash would have. */
     boolean isOutdated(String phc) {
         var parts = PHC.matcher(phc);
         return parts.matches() && Integer.parseInt(parts.group(1)) < iterations;
-    }
-
-    /**
-     * Reports whether {@code password} matches the hash. A password with a control character never matches.
-     *
-     * <p>The cost is the same if {@code phc} is null (there is no such user), is not a usable hash, or has fewer
-     * iterations. Otherwise the response time would reveal which usernames exist.
-     *
-     * @throws OverloadedException if no thread was free for 3 seconds; nothing has been computed
-     */
-    public boolean verify(String password, @Nullable String phc) {
-        return run(() -> matches(password, phc));
-    }
-
-    /**
-     * Returns the hash to store for a password change: a new hash if {@code current} matches {@code phc}, {@code phc}
-     * itself if {@code next} matches it already, and null otherwise. Both hashes are computed without waiting again
-     * in between, so that a change that has started can finish.
-     *
-     * @throws OverloadedException if no thread was free for 3 seconds; nothing has been computed
-     */
-    @Nullable
-    String replacement(String current, @Nullable String phc, String next) {
-        return run(() -> matches(current, phc) ? newHash(next) : matches(next, phc) ? phc : null);
     }
 
     private String newHash(String password) throws GeneralSecurityException {
@@ -149,20 +154,18 @@ public final class PasswordHasher implements AutoCloseable {
         return "$pbkdf2-sha256$i=" + iterations + "$" + BASE64.encodeToString(salt) + "$" + BASE64.encodeToString(key);
     }
 
-    private <T extends @Nullable Object> T run(Callable<T> task) {
-        return permits.run(() -> {
-            long start = System.nanoTime();
-            try {
-                return pool.submit(task).get();
-            } catch (ExecutionException e) {
-                throw new IllegalStateException(e.getCause());
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                throw new IllegalStateException(e);
-            } finally {
-                durations.recordSince(start);
-            }
-        });
+    private <T> T compute(Callable<T> task) {
+        long start = System.nanoTime();
+        try {
+            return pool.submit(task).get();
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e.getCause());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException(e);
+        } finally {
+            durations.recordSince(start);
+        }
     }
 
     static byte[] pbkdf2(String password, byte[] salt, int count, int keyBits) throws GeneralSecurityException {

@@ -66,7 +66,7 @@ public final class AuthFilter extends Filter {
      *
      * @param error the challenge's error parameter; empty if the request has no bearer token
      */
-    static Problem unauthorized(String detail, String error) {
+    public static Problem unauthorized(String detail, String error) {
         return new Problem(401, detail).withHeader("WWW-Authenticate", "Bearer realm=\"latchkey\"" + error);
     }
 }

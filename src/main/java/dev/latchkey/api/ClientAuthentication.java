@@ -1,5 +1,6 @@
 package dev.latchkey.api;
 
+import dev.latchkey.accounts.Audit;
 import dev.latchkey.accounts.LoginThrottle;
 import dev.latchkey.http.Problem;
 import dev.latchkey.http.Request;
@@ -31,12 +32,9 @@ public record ClientAuthentication(ClientCredentials credentials, LoginThrottle 
         if (headers.size() == 1 && isCorrect(headers.getFirst())) {
             return credentials.id();
         }
-        long retrySeconds = throttle.acquire(request.client(), null).retrySeconds();
-        if (retrySeconds > 0) {
-            throw Problem.tooManyAttempts(retrySeconds); // not logged: the limit also bounds the audit log
-        }
+        var _ = throttle.acquire(request.client(), null); // not logged: the limit also bounds the audit log
         // The id that was sent is left out, because the client may have confused it with the secret.
-        Audit.log("client authentication failed", request, "", "");
+        Audit.log("client authentication failed", request.client(), "", "");
         throw unauthorized("The client id or the client secret is wrong.");
     }
 

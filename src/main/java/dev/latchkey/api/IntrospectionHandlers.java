@@ -1,5 +1,6 @@
 package dev.latchkey.api;
 
+import dev.latchkey.accounts.Audit;
 import dev.latchkey.http.Request;
 import dev.latchkey.http.RequestFields;
 import dev.latchkey.http.Response;
@@ -39,7 +40,7 @@ public record IntrospectionHandlers(TokenStore tokens) {
         if (username != null) {
             String sessionId = tokens.endSession(new Caller(username, token));
             if (sessionId != null) {
-                Audit.tokenRevoked(request, username, sessionId, clientId);
+                Audit.log("token revoked", request.client(), username, sessionId, "client", clientId);
             }
         }
         return Response.empty(200, Map.of());

@@ -1,5 +1,6 @@
 package dev.latchkey.api;
 
+import dev.latchkey.accounts.Audit;
 import dev.latchkey.http.Problem;
 import dev.latchkey.http.Request;
 import dev.latchkey.http.Response;
@@ -27,13 +28,13 @@ public record SessionHandlers(TokenStore tokens, Bulkhead lists) {
     }
 
     Response list(Request request, Caller caller) {
-        return lists.run(() -> {
+        try (var _ = lists.enter()) {
             String currentId = tokens.sessionId(caller);
             List<SessionBody> sessions = tokens.sessions(caller.username()).stream()
                     .map(session -> new SessionBody(session, session.id().equals(currentId)))
                     .toList();
             return Response.json(200, new SessionsBody(sessions));
-        });
+        }
     }
 
     Response end(Request request, Caller caller) {
@@ -41,14 +42,14 @@ public record SessionHandlers(TokenStore tokens, Bulkhead lists) {
         if (ended.isEmpty()) {
             throw new Problem(404, "You have no such session."); // the same for another user's session
         }
-        Audit.sessionsRevoked(request, caller.username(), ended);
+        Audit.sessionsRevoked(request.client(), caller.username(), ended);
         return Response.NO_CONTENT;
     }
 
     Response endAll(Request request, Caller caller) {
         Set<String> ended = tokens.revokeOthers(caller);
         ended.addAll(tokens.revokeOwn(caller, null));
-        Audit.sessionsRevoked(request, caller.username(), ended);
+        Audit.sessionsRevoked(request.client(), caller.username(), ended);
         return Response.NO_CONTENT;
     }
 }

@@ -9,11 +9,9 @@ import dev.latchkey.todos.Todo;
 import dev.latchkey.todos.TodoIds;
 import dev.latchkey.todos.TodoStore;
 import dev.latchkey.tokens.Caller;
-import dev.latchkey.tokens.TokenKeys;
 import java.io.IOException;
 import java.time.Instant;
 import java.time.InstantSource;
-import java.util.function.Supplier;
 
 /**
  * The routes {@code /api/todos}: the caller's own todos.
@@ -21,7 +19,7 @@ import java.util.function.Supplier;
  * @param lists limits how many lists are made at the same time
  * @param clock in milliseconds
  */
-public record TodoHandlers(TodoStore store, TokenKeys tokens, Bulkhead lists, TodoIds ids, InstantSource clock) {
+public record TodoHandlers(TodoStore store, Bulkhead lists, TodoIds ids, InstantSource clock) {
     private static final int MAX_LIMIT = 200;
     private static final int DEFAULT_LIMIT = 50;
 
@@ -31,8 +29,11 @@ public record TodoHandlers(TodoStore store, TokenKeys tokens, Bulkhead lists, To
         var limit = query.optional("limit", TodoHandlers::limit);
         var after = query.optional("after", TodoIds::check);
         query.throwIfInvalid();
-        return lists.run(() -> Response.json(
-                200, store.list(caller.username(), status, limit.orElse(DEFAULT_LIMIT), after.orElse(""))));
+        try (var _ = lists.enter()) {
+            var page =
+                    store.list(caller.username(), status.orElse(null), limit.orElse(DEFAULT_LIMIT), after.orElse(""));
+            return Response.json(200, page);
+        }
     }
 
     private static int limit(String text) {
@@ -49,15 +50,7 @@ public record TodoHandlers(TodoStore store, TokenKeys tokens, Bulkhead lists, To
         fields.throwIfInvalid();
         Instant now = clock.instant();
         var todo = new Todo(ids.next(), name.get(), status.orElse(Todo.Status.TODO), now, now);
-        // A concurrent request may have deleted the account. The next user with that username must not inherit the
-        // todo, even if Redis fails before the token is checked again.
-        Runnable undo = () -> store.remove(caller.username(), todo.id());
-        Supplier<Boolean> addWhileValid = () -> {
-            store.add(caller.username(), todo);
-            return tokens.usernameFor(caller.token()) != null;
-        };
-        if (!store.redis().callOrCleanUp(addWhileValid, undo)) {
-            store.redis().cleanUp(undo);
+        if (!store.add(caller, todo)) {
             throw AuthFilter.invalidToken();
         }
         // A path prefix of a proxy stays in front of a relative reference (RFC 9110 §10.2.2).
@@ -65,7 +58,10 @@ public record TodoHandlers(TodoStore store, TokenKeys tokens, Bulkhead lists, To
     }
 
     Response get(Request request, Caller caller) {
-        Todo todo = store.find(caller.username(), request.pathParameter()).orElseThrow(TodoHandlers::notFound);
+        Todo todo = store.find(caller.username(), request.pathParameter());
+        if (todo == null) {
+            throw notFound();
+        }
         requireMatch(request, todo);
         return request.ifNoneMatch(todo.etag()) ? Response.notModified(todo.etag()) : response(200, todo);
     }
@@ -76,10 +72,12 @@ public record TodoHandlers(TodoStore store, TokenKeys tokens, Bulkhead lists, To
         var status = fields.optional("status", Todo.Status::of);
         fields.throwIfInvalid();
         Todo patched = store.update(caller.username(), request.pathParameter(), todo -> {
-                    requireMatch(request, todo);
-                    return todo.patched(name, status, clock.instant());
-                })
-                .orElseThrow(TodoHandlers::notFound);
+            requireMatch(request, todo);
+            return todo.patched(name.orElse(null), status.orElse(null), clock.instant());
+        });
+        if (patched == null) {
+            throw notFound();
+        }
         return response(200, patched);
     }
 

@@ -38,16 +38,13 @@ public final class Request {
         this.settings = settings;
     }
 
-    /** Returns the request id, which is also in the response and in the logs. */
-    public String id() {
-        return exchange.getResponseHeaders().getFirst(RequestHandler.REQUEST_ID);
-    }
-
     /** Returns the client that sent the request. */
     public ClientInfo client() {
         if (client == null) {
             List<String> userAgents = exchange.getRequestHeaders().getOrDefault("User-Agent", List.of(""));
-            client = ClientInfo.of(ClientAddress.of(exchange, settings.trustedProxyHops()), userAgents.getFirst());
+            String id = exchange.getResponseHeaders().getFirst(RequestHandler.REQUEST_ID);
+            var address = ClientAddress.of(exchange, settings.trustedProxyHops());
+            client = ClientInfo.of(address, userAgents.getFirst(), id);
         }
         return client;
     }

@@ -1,36 +1,28 @@
 package dev.latchkey.overload;
 
-import java.util.function.Supplier;
-import org.jspecify.annotations.Nullable;
-
-/** Repeats optimistic changes: each attempt reads a record, and writes only if the record has not changed since. */
+/**
+ * Counts the attempts at an optimistic change, which reads a record and writes only if the record has not changed since.
+ *
+ * <p>Their number is limited, because a record that can never be written, or a client that keeps changing it, must not
+ * keep a CPU core busy. The usual loop is {@code for (var attempts = new Attempts(10); ; attempts.next())}, which ends
+ * with a return when an attempt succeeds.
+ */
 public final class Attempts {
-    private Attempts() {}
+    private int left;
+
+    /** @param max number of attempts, including the first one */
+    public Attempts(int max) {
+        left = max;
+    }
 
     /**
-     * Returns the first result of {@code attempt} that is not null. A null means that a concurrent request was
-     * faster.
+     * Starts another attempt, because a concurrent request was faster.
      *
-     * <p>The number of attempts is bounded, because a record that can never be written, or a client that keeps
-     * changing it, must not keep a CPU core busy.
-     *
-     * @throws OverloadedException if the first attempt throws it
-     * @throws ContentionException if no attempt succeeds
+     * @throws ContentionException if there have been too many attempts
      */
-    public static <T> T repeat(int times, Supplier<@Nullable T> attempt) {
-        for (int i = 0; i < times; i++) {
-            try {
-                T result = attempt.get();
-                if (result != null) {
-                    return result;
-                }
-            } catch (OverloadedException e) {
-                if (i == 0) {
-                    throw e;
-                }
-                break; // an attempt has been made, and must count
-            }
+    public void next() {
+        if (--left <= 0) {
+            throw new ContentionException(1);
         }
-        throw new ContentionException(1);
     }
 }

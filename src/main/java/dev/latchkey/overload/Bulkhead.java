@@ -3,8 +3,6 @@ package dev.latchkey.overload;
 import java.time.Duration;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Supplier;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Limits how much expensive work runs at the same time. Other work waits in order of arrival, and is refused after it
@@ -43,12 +41,19 @@ public final class Bulkhead {
         return permits.getQueueLength();
     }
 
+    /** Room for one piece of work. Closing it makes room for the next. */
+    @FunctionalInterface
+    public interface Permit extends AutoCloseable {
+        @Override
+        void close();
+    }
+
     /**
-     * Runs the work when there is room for it.
+     * Waits until there is room for work.
      *
-     * @throws OverloadedException if the work has waited too long; it has not been started
+     * @throws OverloadedException if that takes too long
      */
-    public <T extends @Nullable Object> T run(Supplier<T> work) {
+    public Permit enter() {
         try {
             if (!permits.tryAcquire(maxWait.toMillis(), TimeUnit.MILLISECONDS)) {
                 throw new OverloadedException("waited longer than " + maxWait);
@@ -57,10 +62,6 @@ public final class Bulkhead {
             Thread.currentThread().interrupt();
             throw new OverloadedException("interrupted");
         }
-        try {
-            return work.get();
-        } finally {
-            permits.release();
-        }
+        return permits::release;
     }
 }

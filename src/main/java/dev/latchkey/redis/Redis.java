@@ -9,10 +9,7 @@ import java.time.Duration;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ThreadFactory;
-import java.util.function.Consumer;
 import java.util.function.Function;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,22 +27,22 @@ public final class Redis implements AutoCloseable {
     private static final String DELETE_IF_EQUAL = """
             if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
             return redis.call('DEL', KEYS[1])""";
+    private static final String REPLACE_FIELD_IF_EQUAL = """
+            if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+            redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+            return 1""";
     private static final String DELETE_FIELD_IF_EQUAL = """
             if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
             return redis.call('HDEL', KEYS[1], ARGV[1])""";
 
     private final SharedConnection connection;
-    private final ThreadFactory cleanUpThreads;
 
     /**
      * Starts connecting. The first commands wait until that has succeeded or failed, at most for the command timeout.
      * If it fails, Latchkey keeps trying, and all commands fail until it has succeeded.
-     *
-     * @param cleanUpThreads for {@link #cleanUp} and {@link #callOrCleanUp}
      */
-    public Redis(RedisSettings settings, ThreadFactory cleanUpThreads) {
+    public Redis(RedisSettings settings) {
         connection = new SharedConnection(settings);
-        this.cleanUpThreads = cleanUpThreads;
     }
 
     /** Waits until the first attempt to connect has succeeded or failed, at most for the time that it may take. */
@@ -108,9 +105,8 @@ public final class Redis implements AutoCloseable {
         return call(key, redis -> redis.hgetall(key));
     }
 
-    /** @param onField receives the fields one by one, on the thread that reads from Redis */
-    public void hkeys(String key, Consumer<String> onField) {
-        call(key, redis -> redis.hkeys(onField::accept, key));
+    public List<String> hkeys(String key) {
+        return call(key, redis -> redis.hkeys(key));
     }
 
     /** Returns the values of those fields that exist, in the order of {@code fields}. */
@@ -129,6 +125,11 @@ public final class Redis implements AutoCloseable {
         return !fields.isEmpty() && call(key, redis -> redis.hdel(key, fields.toArray(String[]::new))) > 0;
     }
 
+    /** Replaces the field's value if it still is {@code expected}, and reports whether it did so. */
+    public boolean hsetIfEqual(String key, String field, String expected, String value) {
+        return eval(REPLACE_FIELD_IF_EQUAL, key, field, expected, value) == 1;
+    }
+
     /** Deletes the field if its value still is {@code expected}, and reports whether it did so. */
     public boolean hdelIfEqual(String key, String field, String expected) {
         return eval(DELETE_FIELD_IF_EQUAL, key, field, expected) == 1;
@@ -143,44 +144,6 @@ public final class Redis implements AutoCloseable {
     public List<String> evalList(String script, String key, String... arguments) {
         return call(
                 key, redis -> redis.<List<String>>eval(script, ScriptOutputType.MULTI, new String[] {key}, arguments));
-    }
-
-    /** Runs a task whose failure must not withhold what has already succeeded. */
-    public void ignoreFailure(Runnable task) {
-        try {
-            task.run();
-        } catch (RedisUnavailableException | WrongTypeException _) {
-            // What is left behind expires, or the next request removes it.
-        }
-    }
-
-    /**
-     * Runs a clean-up, which may run twice. If it fails, it is repeated once on another thread, so that a single lost
-     * connection or reply leaves nothing behind. A second failure is ignored.
-     */
-    public void cleanUp(Runnable task) {
-        try {
-            task.run();
-        } catch (RedisUnavailableException _) {
-            cleanUpLater(task);
-        }
-    }
-
-    private void cleanUpLater(Runnable task) {
-        cleanUpThreads.newThread(() -> ignoreFailure(task)).start();
-    }
-
-    /**
-     * Returns the result of {@code action}. If that fails, a clean-up is run on another thread, so that the response
-     * does not wait for it.
-     */
-    public <T> T callOrCleanUp(Supplier<T> action, Runnable cleanUp) {
-        try {
-            return action.get();
-        } catch (RuntimeException e) {
-            cleanUpLater(cleanUp);
-            throw e;
-        }
     }
 
     private <T extends @Nullable Object> T call(String key, Function<RedisClusterCommands<String, String>, T> command) {

@@ -4,8 +4,8 @@ import dev.latchkey.encoding.Base64Url;
 import dev.latchkey.json.Json;
 import java.time.Instant;
 import java.util.Arrays;
-import java.util.Optional;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /** A todo, as stored and as sent to clients. */
 public record Todo(String id, String name, Status status, Instant createdDate, Instant updatedDate) {
@@ -53,10 +53,12 @@ public record Todo(String id, String name, Status status, Instant createdDate, I
         return name;
     }
 
-    /** Returns this todo with the given fields, and {@code now} as its updated date if that changes anything. */
-    public Todo patched(Optional<String> newName, Optional<Status> newStatus, Instant now) {
-        var patched = new Todo(id, newName.orElse(name), newStatus.orElse(status), createdDate, updatedDate);
-        return patched.equals(this) ? this : new Todo(id, patched.name, patched.status, createdDate, now);
+    /** Returns this todo with those of the given fields that are not null, and {@code now} as its updated date if that changes anything. */
+    public Todo patched(@Nullable String newName, @Nullable Status newStatus, Instant now) {
+        String nextName = newName == null ? name : newName;
+        Status nextStatus = newStatus == null ? status : newStatus;
+        boolean isSame = nextName.equals(name) && nextStatus == status;
+        return isSame ? this : new Todo(id, nextName, nextStatus, createdDate, now);
     }
 
     /** Returns a strong entity tag (RFC 9110 §8.8.3), which differs between any two todos that are not equal. */

@@ -13,12 +13,14 @@ import java.util.stream.Collectors;
  * @param rateLimitKey the address, or the /64 of an IPv6 address, because a client can use all addresses of its /64
  * @param siteRateLimitKey the /48 of an IPv6 address, because a provider may assign one to a client; empty for IPv4
  * @param userAgent at most {@value #MAX_USER_AGENT_LENGTH} characters without control characters; empty if unknown
+ * @param requestId of the request, for the audit log
  */
-public record ClientInfo(String address, String rateLimitKey, String siteRateLimitKey, String userAgent) {
+public record ClientInfo(
+        String address, String rateLimitKey, String siteRateLimitKey, String userAgent, String requestId) {
     private static final int MAX_USER_AGENT_LENGTH = 256;
 
     /** @param userAgent as the client sent it */
-    public static ClientInfo of(InetAddress address, String userAgent) {
+    public static ClientInfo of(InetAddress address, String userAgent, String requestId) {
         String clean = userAgent
                 .codePoints()
                 .filter(c -> !Character.isISOControl(c))
@@ -27,7 +29,7 @@ public record ClientInfo(String address, String rateLimitKey, String siteRateLim
                 .collect(Collectors.joining());
         boolean v6 = address instanceof Inet6Address;
         String text = text(address);
-        return new ClientInfo(text, v6 ? prefix(address, 64) : text, v6 ? prefix(address, 48) : "", clean);
+        return new ClientInfo(text, v6 ? prefix(address, 64) : text, v6 ? prefix(address, 48) : "", clean, requestId);
     }
 
     private static String prefix(InetAddress address, int bits) {

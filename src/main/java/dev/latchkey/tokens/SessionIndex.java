@@ -3,6 +3,7 @@ package dev.latchkey.tokens;
 import static java.lang.System.Logger.Level.WARNING;
 
 import dev.latchkey.json.Json;
+import dev.latchkey.redis.CleanUp;
 import dev.latchkey.redis.KeyBatches;
 import dev.latchkey.redis.Redis;
 import dev.latchkey.redis.WrongTypeException;
@@ -23,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * an entry, and any operation that fails half-way can be repeated. An entry may outlive its token, because Redis 7.0
  * has no TTL for single fields.
  */
-public record SessionIndex(Redis redis) {
+public record SessionIndex(Redis redis, CleanUp cleanUp) {
     private static final System.Logger LOG = System.getLogger("latchkey.auth");
 
     // The index lives as long as its youngest token, even if TOKEN_TTL was lowered. EXPIRE GT does not help, because it
@@ -77,7 +78,7 @@ public record SessionIndex(Redis redis) {
      * token.
      */
     void remove(String username, Collection<String> keySuffixes) {
-        redis.cleanUp(() -> redis.hdel(key(username), keySuffixes));
+        cleanUp.run(() -> redis.hdel(key(username), keySuffixes));
     }
 
     // A key of another type, written by another program, would otherwise make every login and revocation fail.

@@ -1,6 +1,6 @@
 package dev.latchkey.tokens;
 
-import dev.latchkey.redis.Redis;
+import dev.latchkey.redis.CleanUp;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -20,7 +20,12 @@ import org.jspecify.annotations.Nullable;
  * @param clock in milliseconds
  */
 public record TokenStore(
-        Redis redis, TokenKeys keys, SessionIndex index, Lifetimes lifetimes, int maxSessions, InstantSource clock) {
+        TokenKeys keys,
+        SessionIndex index,
+        Lifetimes lifetimes,
+        int maxSessions,
+        CleanUp cleanUp,
+        InstantSource clock) {
     // Returns null if the index has no entry for the session, because another program wrote the token.
     private @Nullable Session session(Caller caller) {
         return index.find(caller.username(), keys.suffix(caller.token()));
@@ -38,7 +43,7 @@ public record TokenStore(
         Session session = Session.start(client, clock.instant(), lifetimes.token());
         Map<String, Session> all = write(token, username, session, lifetimes.token());
         Set<String> endedIds =
-                redis.callOrCleanUp(() -> evict(username, all, session.id()), () -> revoke(username, token));
+                cleanUp.undoOnFailure(() -> evict(username, all, session.id()), () -> revoke(username, token));
         return new IssuedToken(token, session, endedIds);
     }
 
@@ -66,11 +71,8 @@ public record TokenStore(
         // Indexed before the old token is deleted: a concurrent revocation always finds an entry of a valid session.
         write(token, caller.username(), session, ttl);
         Runnable undo = () -> revoke(caller.username(), token);
-        if (redis.callOrCleanUp(() -> revoke(caller.username(), caller.token()), undo)) {
-            return new IssuedToken(token, session, Set.of());
-        }
-        redis.cleanUp(undo);
-        return null;
+        boolean wasValid = cleanUp.undoUnless(() -> revoke(caller.username(), caller.token()), undo);
+        return wasValid ? new IssuedToken(token, session, Set.of()) : null;
     }
 
     /** Revokes one token, and reports whether it was valid. */
@@ -160,10 +162,20 @@ public record TokenStore(
         List<String> idsToEvict = otherIds.subList(0, Math.max(0, otherIds.size() + 1 - maxSessions));
         all.values().removeIf(session -> !idsToEvict.contains(session.id()));
         Set<String> endedIds = revocation().of(username, all);
-        boolean severalTokens = all.size() > idsToEvict.size(); // of one session, during a refresh
+        // A session would escape if it were refreshed after the index was read:
+        // 1. The login finds the entry of T1 in the index.
+        // 2. A refresh stores T2, indexes it, and deletes T1.
+        // 3. The login deletes T1, which is gone already.
+        // 4. The session lives on with T2.
         boolean noToken = all.values().stream()
                 .anyMatch(session -> session.expiresDate().isAfter(now) && !endedIds.contains(session.id()));
-        if (severalTokens || noToken) { // a concurrent refresh may have rotated it: the session has another token now
+        // The same with two refreshes of T1, of which the slower one hides that the session has escaped:
+        // 1. The slower refresh stores T2 and indexes it. The login finds the entries of T1 and T2.
+        // 2. The faster refresh stores T3, indexes it, and deletes T1.
+        // 3. The login deletes T1, which is gone, and T2, which was valid: the session seems to have ended.
+        // 4. The slower refresh fails, because T1 is gone. The session lives on with T3.
+        boolean severalTokens = all.size() > idsToEvict.size();
+        if (noToken || severalTokens) {
             endedIds.addAll(revocation().ofMatching(username, (_, session) -> idsToEvict.contains(session.id())));
         }
         return endedIds;
@@ -175,6 +187,6 @@ public record TokenStore(
             keys.set(keySuffix, username, ttl);
             return index.add(username, keySuffix, session, ttl, maxSessions);
         };
-        return redis.callOrCleanUp(write, () -> revoke(username, token));
+        return cleanUp.undoOnFailure(write, () -> revoke(username, token));
     }
 }

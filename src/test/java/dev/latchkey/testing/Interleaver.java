@@ -11,8 +11,8 @@ import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.Executor;
 import java.util.concurrent.FutureTask;
-import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -43,8 +43,8 @@ public final class Interleaver implements AutoCloseable {
     }
 
     /** Returns the clean-up threads for the instance that serves a request. Their tasks are a part of the request. */
-    public ThreadFactory cleanUpThreads(int request) {
-        return lanes.get(request).cleanUpThreads();
+    public Executor cleanUps(int request) {
+        return lanes.get(request).cleanUps();
     }
 
     /** What happens to a command. */

@@ -13,8 +13,8 @@ import java.util.Objects;
 import java.util.Queue;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Executor;
 import java.util.concurrent.FutureTask;
-import java.util.concurrent.ThreadFactory;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -64,14 +64,11 @@ final class Lane implements AutoCloseable {
     }
 
     /**
-     * Returns threads whose tasks are run after the response, one after the other, as a part of the request. At the
+     * Returns an executor whose tasks are run after the response, one after the other, as a part of the request. At the
      * same time as the request, the order of their commands would be left to chance.
      */
-    ThreadFactory cleanUpThreads() {
-        return task -> {
-            cleanUps.add(task);
-            return Thread.ofVirtual().unstarted(() -> {});
-        };
+    Executor cleanUps() {
+        return cleanUps::add;
     }
 
     /** Reports whether the request may still send a command by itself. Requires the monitor, as the next methods do. */

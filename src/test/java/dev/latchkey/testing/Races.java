@@ -145,7 +145,7 @@ public final class Races implements AutoCloseable {
         app = TestApp.startOn(redis.url(), settings);
         for (int i = 0; i < MAX_REQUESTS; i++) {
             var topology = new Topology(interleaver.url(i), redis.url());
-            instances.add(TestApp.startOn(topology, interleaver.cleanUpThreads(i), settings));
+            instances.add(TestApp.startOn(topology, interleaver.cleanUps(i), settings));
         }
     }
 

@@ -19,9 +19,9 @@ import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.ThreadFactory;
 import java.util.regex.Matcher;
 import javax.crypto.SecretKeyFactory;
 import javax.crypto.spec.PBEKeySpec;
@@ -55,13 +55,13 @@ public final class TestApp extends TestClient {
     }
 
     public static TestApp startOn(Topology redis, String... settings) throws IOException {
-        return startOn(redis, Thread.ofVirtual().factory(), settings);
+        return startOn(redis, Thread::startVirtualThread, settings);
     }
 
-    /** @param cleanUpThreads of the service */
-    public static TestApp startOn(Topology redis, ThreadFactory cleanUpThreads, String... settings) throws IOException {
+    /** @param cleanUps runs the clean-ups of the service */
+    public static TestApp startOn(Topology redis, Executor cleanUps, String... settings) throws IOException {
         Config config = config(redis.url(), settings);
-        return new TestApp(App.start(config, new AccessLog(() -> {}), cleanUpThreads), config, redis.adminUrl());
+        return new TestApp(App.start(config, new AccessLog(() -> {}), cleanUps), config, redis.adminUrl());
     }
 
     /** Returns the configuration for tests, changed by the settings. */
@@ -113,7 +113,6 @@ public final class TestApp extends TestClient {
                 config.demoPage(),
                 config.maxSessionsPerUser(),
                 config.maxTodosPerUser(),
-                config.maxTodoBytesPerUser(),
                 config.accessLog(),
                 config.logFormat(),
                 config.logLevel(),
