@@ -23,8 +23,9 @@ public final class Audit {
      */
     public static void log(String event, ClientInfo client, String username, String sessionId, Object... more) {
         List<Object> fields = new ArrayList<>(List.of("username", username, "address", client.address()));
-        fields.addAll(List.of("session", sessionId, "requestId", client.requestId()));
+        fields.addAll(List.of("session", sessionId));
         fields.addAll(List.of(more));
+        fields.addAll(List.of("requestId", client.requestId()));
         LOG.log(INFO, event, fields.toArray());
     }
 
