@@ -3,22 +3,20 @@ package dev.latchkey;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.latchkey.testing.Explorer;
+import dev.latchkey.testing.Exploration;
+import dev.latchkey.testing.Operation;
+import dev.latchkey.testing.Race;
 import dev.latchkey.testing.Races;
-import dev.latchkey.testing.Races.Call;
-import dev.latchkey.testing.Races.Operation;
-import dev.latchkey.testing.Races.Race;
-import dev.latchkey.testing.Races.Result;
+import dev.latchkey.testing.Scheduler;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.concurrent.Callable;
+import java.util.Map;
 import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
-import java.util.function.Predicate;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -28,7 +26,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** All orders of the Redis commands of two requests. {@code scripts/races} runs what takes longer. */
 class ExplorerTest {
-    private static final int MAX_RUNS = 5;
+    private static final int MAX_RUNS = 40; // 200 of the 230 pairs do not have more orders
     private static final int RUNS_WITH_FAULT = 2;
 
     @AutoClose
@@ -45,27 +43,49 @@ class ExplorerTest {
 
     @Test
     void every_pair_of_requests_keeps_the_rules() throws Exception {
-        List<Callable<List<String>>> halves = List.of(
-                () -> violations(races, race -> !race.toString().contains("LOGIN")),
-                () -> violations(racesWithEviction, race -> race.toString().contains("LOGIN")));
-        List<String> violations = new ArrayList<>();
-        try (var threads = Executors.newFixedThreadPool(halves.size())) {
-            for (Future<List<String>> half : threads.invokeAll(halves)) {
-                violations.addAll(half.get());
-            }
-        }
-        assertEquals(List.of(), violations);
+        assertRules(Race.pairs(), (races, pair) -> {
+            List<String> violations = new ArrayList<>();
+            violations.addAll(
+                    new Exploration(races, pair, false).explore(true, MAX_RUNS).violations());
+            int seed = RUNS_WITH_FAULT * Race.pairs().indexOf(pair);
+            violations.addAll(new Exploration(races, pair, true)
+                    .sample(seed, RUNS_WITH_FAULT)
+                    .violations());
+            return violations;
+        });
     }
 
-    private static List<String> violations(Races explorer, Predicate<Race> selected) throws Exception {
+    @Test
+    void every_request_keeps_the_rules_whatever_happens_to_one_of_its_commands() throws Exception {
+        List<Race> requests = Stream.of(Operation.values()).map(Race::alone).toList();
+        assertRules(
+                requests,
+                (races, request) -> new Exploration(races, request, true)
+                        .explore(true, Integer.MAX_VALUE)
+                        .violations());
+    }
+
+    @FunctionalInterface
+    private interface Search {
+        /** Returns the rules that a race breaks. */
+        List<String> violations(Races races, Race race) throws Exception;
+    }
+
+    private static void assertRules(List<Race> all, Search search) throws Exception {
+        Map<Boolean, List<Race>> byLogin = all.stream()
+                .collect(Collectors.partitioningBy(race -> race.toString().contains("LOGIN")));
+        try (var threads = Executors.newFixedThreadPool(2)) {
+            var without = threads.submit(() -> violations(races, byLogin.get(false), search));
+            var with = threads.submit(() -> violations(racesWithEviction, byLogin.get(true), search));
+            assertEquals(List.of(), without.get());
+            assertEquals(List.of(), with.get());
+        }
+    }
+
+    private static List<String> violations(Races races, List<Race> all, Search search) throws Exception {
         List<String> violations = new ArrayList<>();
-        int seed = 0;
-        for (Race pair : Race.pairs().stream().filter(selected).toList()) {
-            List<String> found = new ArrayList<>(
-                    explorer.explore(pair, true, false, MAX_RUNS).violations());
-            found.addAll(explorer.sample(pair, true, seed, RUNS_WITH_FAULT).violations());
-            found.forEach(order -> violations.add(pair + ", order " + order));
-            seed += RUNS_WITH_FAULT;
+        for (Race race : all) {
+            search.violations(races, race).forEach(order -> violations.add(race + ", order " + order));
         }
         return violations;
     }
@@ -84,10 +104,10 @@ class ExplorerTest {
     void the_reduction_misses_no_outcome(Operation first, Operation second, boolean sameToken, boolean withFaults)
             throws Exception {
         Race pair = Race.pair(first, second, sameToken);
-        Result all = races.explore(pair, false, withFaults, Integer.MAX_VALUE);
-        Result reduced = races.explore(pair, true, withFaults, Integer.MAX_VALUE);
+        Exploration all = new Exploration(races, pair, withFaults).explore(false, Integer.MAX_VALUE);
+        Exploration reduced = new Exploration(races, pair, withFaults).explore(true, Integer.MAX_VALUE);
         assertEquals(all.outcomes(), reduced.outcomes());
-        assertTrue(reduced.orders() < all.orders(), reduced + " " + all);
+        assertTrue(reduced.orders() < all.orders(), reduced.orders() + " of " + all.orders());
     }
 
     @ParameterizedTest
@@ -145,14 +165,29 @@ class ExplorerTest {
     @Test
     void a_refresh_that_fails_makes_no_login_end_a_session() throws Exception {
         Race pair = Race.pair(Operation.REFRESH, Operation.REFRESH, true);
-        replay(pair.with(new Call(Operation.LOGIN_THAT_UPGRADES_THE_HASH, 1)), "00201000210112122112112");
+        replay(pair.with(Operation.LOGIN_THAT_UPGRADES_THE_HASH), "00201000210112122112112");
     }
 
     /** The login deleted the token of the refresh that failed, but not that of the other one, which it had not seen. */
     @Test
     void a_session_that_is_refreshed_twice_does_not_escape_the_session_limit() throws Exception {
-        Race race = Race.pair(Operation.REFRESH, Operation.REFRESH, true).with(new Call(Operation.LOGIN, 1));
+        Race race = Race.pair(Operation.REFRESH, Operation.REFRESH, true).with(Operation.LOGIN);
         replay(racesWithEviction, race, "11020121012000022221111");
+    }
+
+    /** The login has stored its token, and would find no user. */
+    @Test
+    void a_login_in_flight_ends_if_the_username_is_deleted_and_registered_again() throws Exception {
+        Race race =
+                Race.pair(Operation.REGISTER, Operation.DELETE_ACCOUNT, false).with(Operation.LOGIN);
+        replay(race, "222" + "1".repeat(16) + "0".repeat(9));
+    }
+
+    @Test
+    void a_todo_in_flight_is_removed_if_the_username_is_deleted_and_registered_again() throws Exception {
+        Race race =
+                Race.pair(Operation.DELETE_ACCOUNT, Operation.CREATE_TODO, true).with(Operation.REGISTER);
+        replay(race, "1" + "0".repeat(16) + "2".repeat(9));
     }
 
     private static void replay(Race race, String order) throws Exception {
@@ -160,7 +195,6 @@ class ExplorerTest {
     }
 
     private static void replay(Races explorer, Race race, String order) throws Exception {
-        var run = explorer.run(race, explorer.prepare(race), Explorer.replay(order));
-        explorer.check(run, new HashMap<>());
+        explorer.check(explorer.run(race, explorer.prepare(race), Scheduler.replay(order)));
     }
 }

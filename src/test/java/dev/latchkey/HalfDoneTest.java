@@ -7,39 +7,46 @@ import dev.latchkey.accounts.AccountAdministration;
 import dev.latchkey.accounts.Username;
 import dev.latchkey.overload.ContentionException;
 import dev.latchkey.redis.RedisUnavailableException;
-import dev.latchkey.testing.CuttingProxy;
 import dev.latchkey.testing.EmbeddedRedis;
+import dev.latchkey.testing.Fault;
+import dev.latchkey.testing.FaultProxy;
 import dev.latchkey.testing.Load;
 import dev.latchkey.testing.TestApp;
 import dev.latchkey.testing.TestClient.Answer;
 import dev.latchkey.testing.Topology;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Requests whose connection to Redis is cut at one of their commands. Each test runs the request once per command.
- * Either the command is not sent, or its reply is lost. Redis is available again immediately, or only after the
- * response has been sent. Each test repeats a request that gets a 503.
+ * Requests during which Redis becomes unavailable. Each test runs a request once per command, whose reply is lost. Redis
+ * is back after the response, so that no clean-up succeeds either, and a request that got a 503 is repeated. {@link
+ * ExplorerTest} has the requests that only lose one command.
  */
 class HalfDoneTest {
     private static final String NEW_PASSWORD = "a new and better one";
     private static final String OTHER_PASSWORD = "another user's password";
+    private static final int NEVER = -1;
+
+    private static final AtomicInteger commandsUntilOutage = new AtomicInteger(NEVER);
+    private static volatile boolean staysDown = true;
 
     private static EmbeddedRedis redis;
-    private static CuttingProxy proxy;
+    private static FaultProxy proxy;
     private static TestApp app;
     private static Core commands;
 
     @BeforeAll
     static void start() throws Exception {
         redis = EmbeddedRedis.start();
-        proxy = new CuttingProxy(redis.port());
+        proxy = new FaultProxy(redis.port(), _ -> nextFault());
         app = TestApp.startOn(new Topology(proxy.url(), redis.url()), "REDIS_TIMEOUT_MS", "400");
         commands = Core.open(TestApp.config(proxy.url(), "REDIS_TIMEOUT_MS", "400"));
     }
@@ -50,6 +57,11 @@ class HalfDoneTest {
         commands.close();
         proxy.close();
         redis.close();
+    }
+
+    private static Fault nextFault() {
+        int left = commandsUntilOutage.getAndUpdate(commands -> commands > 0 ? commands - 1 : commands);
+        return left == 1 ? Fault.REPLY_LOST : left == 0 && staysDown ? Fault.NOT_SENT : Fault.NONE;
     }
 
     /** A user with two sessions and a todo. */
@@ -96,10 +108,9 @@ class HalfDoneTest {
         /** Registers the username again as another user, and asserts that this user inherits nothing. */
         void assertNothingInherited() {
             expireReservation();
+            String credentials = TestApp.credentials(name, OTHER_PASSWORD);
             assertEquals(
-                    201,
-                    app.send("POST", "/api/auth/register", TestApp.credentials(name, OTHER_PASSWORD))
-                            .status());
+                    201, app.send("POST", "/api/auth/register", credentials).status());
             String next = app.login(name, OTHER_PASSWORD).field("token");
             assertEquals(List.of(app.key(next)), app.liveKeys(name));
             assertEquals(0, app.get("/api/todos", next).json().get("total").asInt());
@@ -114,23 +125,19 @@ class HalfDoneTest {
         void check(Scenario scenario, boolean failed, Answer last);
     }
 
-    private static void cutAtEachCommand(
-            CuttingProxy.Cut cut,
-            boolean staysDown,
-            Function<Scenario, Answer> request,
-            Consumer<Scenario> beforeRepeating,
-            Rule rule) {
+    private static void interruptAtEachCommand(
+            Function<Scenario, Answer> request, Consumer<Scenario> beforeRepeating, Rule rule) {
         for (int command = 1; ; command++) {
             var scenario = Scenario.create();
-            proxy.cutAt(command, cut, staysDown);
+            commandsUntilOutage.set(command);
             Answer first = request.apply(scenario);
-            boolean wasCut = proxy.repair();
+            boolean wasInterrupted = commandsUntilOutage.getAndSet(NEVER) == 0;
             awaitRedis();
-            if (!wasCut && first.status() == 503) {
+            if (!wasInterrupted && first.status() == 503) {
                 command--; // Redis was not back yet
                 continue;
             }
-            if (!wasCut) {
+            if (!wasInterrupted) {
                 assertTrue(command > 3, "the request sent only " + (command - 1) + " commands");
                 return;
             }
@@ -143,7 +150,7 @@ class HalfDoneTest {
             try {
                 rule.check(scenario, failed, last);
             } catch (AssertionError e) {
-                throw new AssertionError("cut at command " + command + ": " + first + ", then " + last, e);
+                throw new AssertionError("interrupted at command " + command + ": " + first + ", then " + last, e);
             }
         }
     }
@@ -153,10 +160,9 @@ class HalfDoneTest {
                 app.send("GET", "/api/auth/verify", app.unknownToken(), "").status() == 401);
     }
 
-    @ParameterizedTest
-    @CsvSource({"NOT_SENT, false", "REPLY_LOST, true"})
-    void repeating_an_interrupted_password_change_completes_it(CuttingProxy.Cut cut, boolean staysDown) {
-        cutAtEachCommand(cut, staysDown, Scenario::changePassword, _ -> {}, (scenario, failed, last) -> {
+    @Test
+    void repeating_an_interrupted_password_change_completes_it() {
+        interruptAtEachCommand(Scenario::changePassword, _ -> {}, (scenario, failed, last) -> {
             // A 401 means that the first request had already revoked the caller's token, which is the last step.
             assertTrue(last.status() == 200 || (failed && last.status() == 401), last.toString());
             scenario.assertRevoked(scenario.token(), scenario.other());
@@ -165,69 +171,39 @@ class HalfDoneTest {
         });
     }
 
+    /** A token of the deleted account must not grant access to the next account of that name. */
     @ParameterizedTest
-    @CsvSource({"NOT_SENT, false", "REPLY_LOST, true"})
-    void repeating_an_interrupted_account_deletion_completes_it(CuttingProxy.Cut cut, boolean staysDown) {
-        cutAtEachCommand(cut, staysDown, Scenario::delete, _ -> {}, (scenario, failed, last) -> {
+    @ValueSource(booleans = {false, true})
+    void repeating_an_interrupted_account_deletion_completes_it(boolean afterReservation) {
+        Consumer<Scenario> beforeRepeating = afterReservation ? Scenario::expireReservation : _ -> {};
+        interruptAtEachCommand(Scenario::delete, beforeRepeating, (scenario, failed, last) -> {
             assertTrue(last.status() == 204 || (failed && last.status() == 401), last.toString());
             scenario.assertRevoked(scenario.token(), scenario.other());
-            assertEquals(0, app.redis().exists("todos:" + scenario.name()));
             scenario.assertNothingInherited();
         });
     }
 
     @ParameterizedTest
-    @CsvSource("REPLY_LOST, true")
-    void repeating_an_account_deletion_completes_it_after_its_reservation_has_expired(
-            CuttingProxy.Cut cut, boolean staysDown) {
-        cutAtEachCommand(cut, staysDown, Scenario::delete, Scenario::expireReservation, (scenario, failed, last) -> {
-            assertTrue(last.status() == 204 || (failed && last.status() == 401), last.toString());
-            scenario.assertNothingInherited();
-        });
-    }
-
-    /** A token of the deleted account must not grant access to the new account. */
-    @ParameterizedTest
-    @CsvSource("REPLY_LOST, true")
-    void registering_a_username_again_after_an_interrupted_deletion_inherits_nothing(
-            CuttingProxy.Cut cut, boolean staysDown) {
-        for (int command = 2; ; command++) {
-            var scenario = Scenario.create();
-            proxy.cutAt(command, cut, staysDown);
-            Answer response = scenario.delete();
-            boolean wasCut = proxy.repair();
-            awaitRedis();
-            if (!wasCut) {
-                assertEquals(204, response.status());
-                return;
-            }
-            scenario.expireReservation();
-            boolean deleted = app.redis().exists("users:" + scenario.name()) == 0;
-            if (deleted) {
-                assertEquals(401, scenario.refresh().status(), "the user must not exist any more");
-                scenario.assertNothingInherited();
-            }
-        }
-    }
-
-    @ParameterizedTest
-    @CsvSource({"NOT_SENT, false", "REPLY_LOST, false", "REPLY_LOST, true"})
-    void repeating_an_interrupted_registration_completes_it(CuttingProxy.Cut cut, boolean staysDown) {
+    @ValueSource(booleans = {false, true})
+    void repeating_an_interrupted_registration_completes_it(boolean staysDown) {
         for (int command = 1; ; command++) {
             String name = TestApp.newName();
             awaitRedis();
-            proxy.cutAt(command, cut, staysDown);
+            HalfDoneTest.staysDown = staysDown;
+            commandsUntilOutage.set(command);
             Answer first = app.register(name);
-            boolean wasCut = proxy.repair();
+            boolean wasInterrupted = commandsUntilOutage.getAndSet(NEVER) == 0;
+            HalfDoneTest.staysDown = true;
             awaitRedis();
-            if (!wasCut) {
+            if (!wasInterrupted) {
                 assertEquals(201, first.status());
                 return;
             }
             var scenario = new Scenario(name, "", "");
             if (first.status() == 503) {
                 // If only the last reply was lost, the user exists.
-                boolean created = String.valueOf(app.redis().get("users:" + name)).contains("pbkdf2");
+                boolean created =
+                        String.valueOf(app.redis().get("users:" + name)).contains("pbkdf2");
                 if (!staysDown && !created) {
                     // The service frees the username itself, without waiting for the reservation to expire.
                     app.redis().persist("users:" + name);
@@ -248,20 +224,18 @@ class HalfDoneTest {
         }
     }
 
-    @ParameterizedTest
-    @CsvSource("REPLY_LOST, true")
-    void repeating_an_interrupted_logout_everywhere_completes_it(CuttingProxy.Cut cut, boolean staysDown) {
-        cutAtEachCommand(cut, staysDown, Scenario::logoutEverywhere, _ -> {}, (scenario, failed, last) -> {
+    @Test
+    void repeating_an_interrupted_logout_everywhere_completes_it() {
+        interruptAtEachCommand(Scenario::logoutEverywhere, _ -> {}, (scenario, failed, last) -> {
             assertTrue(last.status() == 204 || (failed && last.status() == 401), last.toString());
             assertEquals(List.of(), app.liveKeys(scenario.name()));
         });
     }
 
     /** A refresh that has succeeded returns its token even if a later clean-up fails. */
-    @ParameterizedTest
-    @CsvSource("REPLY_LOST, true")
-    void repeating_an_interrupted_refresh_leaves_the_old_token_invalid(CuttingProxy.Cut cut, boolean staysDown) {
-        cutAtEachCommand(cut, staysDown, Scenario::refresh, _ -> {}, (scenario, failed, last) -> {
+    @Test
+    void repeating_an_interrupted_refresh_leaves_the_old_token_invalid() {
+        interruptAtEachCommand(Scenario::refresh, _ -> {}, (scenario, failed, last) -> {
             assertTrue(last.status() == 200 || (failed && last.status() == 401), last.toString());
             scenario.assertRevoked(scenario.token());
             assertEquals(200, app.get("/api/auth/me", scenario.other()).status());
@@ -269,18 +243,6 @@ class HalfDoneTest {
                 assertEquals(
                         200, app.get("/api/auth/verify", last.field("token")).status());
             }
-        });
-    }
-
-    @ParameterizedTest
-    @CsvSource("REPLY_LOST, false")
-    void a_failed_login_leaves_no_valid_token(CuttingProxy.Cut cut, boolean staysDown) {
-        Function<Scenario, Answer> login = scenario -> app.login(scenario.name(), TestApp.PASSWORD);
-        cutAtEachCommand(cut, staysDown, login, _ -> {}, (scenario, failed, last) -> {
-            assertEquals(200, last.status());
-            // The response does not wait for the clean-up.
-            Load.await(() ->
-                    app.liveKeys(scenario.name()).size() == 3 && app.redis().hlen("sessions:" + scenario.name()) == 3);
         });
     }
 
@@ -298,28 +260,27 @@ class HalfDoneTest {
         Load.await(() -> operate(_ -> commands.redis().ping()).status() == 200);
     }
 
-    @ParameterizedTest
-    @CsvSource({"NOT_SENT, false", "REPLY_LOST, true"})
-    void repeating_an_interrupted_command_of_an_operator_completes_it(CuttingProxy.Cut cut, boolean staysDown) {
+    @Test
+    void repeating_an_interrupted_command_of_an_operator_completes_it() {
         Consumer<Scenario> beforeRepeating = scenario -> {
             awaitCommands();
             scenario.expireReservation();
         };
         Function<Scenario, Answer> setPassword =
                 scenario -> operate(operator -> operator.setPassword(new Username(scenario.name()), NEW_PASSWORD));
-        cutAtEachCommand(cut, staysDown, setPassword, beforeRepeating, (scenario, _, last) -> {
+        interruptAtEachCommand(setPassword, beforeRepeating, (scenario, _, last) -> {
             assertEquals(200, last.status());
             scenario.assertRevoked(scenario.token(), scenario.other());
             assertEquals(200, app.login(scenario.name(), NEW_PASSWORD).status());
         });
         Function<Scenario, Answer> disable = scenario -> operate(operator -> operator.disable(scenario.name()));
-        cutAtEachCommand(cut, staysDown, disable, beforeRepeating, (scenario, _, last) -> {
+        interruptAtEachCommand(disable, beforeRepeating, (scenario, _, last) -> {
             assertEquals(200, last.status());
             scenario.assertRevoked(scenario.token(), scenario.other());
             assertEquals(-1, app.redis().pttl("users:" + scenario.name()));
         });
         Function<Scenario, Answer> delete = scenario -> operate(operator -> operator.delete(scenario.name()));
-        cutAtEachCommand(cut, staysDown, delete, beforeRepeating, (scenario, _, last) -> {
+        interruptAtEachCommand(delete, beforeRepeating, (scenario, _, last) -> {
             assertEquals(200, last.status());
             scenario.assertNothingInherited();
         });

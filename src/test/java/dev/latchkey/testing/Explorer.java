@@ -1,20 +1,12 @@
 package dev.latchkey.testing;
 
-import dev.latchkey.testing.Interleaver.Command;
-import dev.latchkey.testing.Interleaver.Fault;
-import dev.latchkey.testing.Interleaver.Scheduler;
-import dev.latchkey.testing.Interleaver.Step;
 import java.util.ArrayList;
-import java.util.EnumSet;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
+import java.util.SequencedSet;
 import java.util.Set;
-import java.util.SplittableRandom;
-import java.util.TreeSet;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.regex.Pattern;
-import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,93 +14,84 @@ import org.jspecify.annotations.Nullable;
  * command meets a {@link Fault}. Each order is a run from the start, because the state of a process cannot be copied
  * (stateless search, Godefroid, POPL 1997).
  *
- * <p>With the reduction, of several orders that differ only in steps that commute, one is run. The other request is only
- * tried first where a run has shown a conflict (dynamic partial-order reduction, Flanagan and Godefroid, POPL 2005). A
- * step sleeps after it was tried, until another step wakes it that does not commute with it (sleep sets, Godefroid, LNCS
- * 1032 §5). All replies and final states are still reached. This holds because a request is deterministic: its commands depend on the
- * replies only. The random tokens of two runs differ, but play the same part in both.
+ * <p>With the reduction, of several orders that differ only in steps that commute, one is run. Another request is only
+ * tried first in the states in which a run has shown a conflict (dynamic partial-order reduction, Flanagan and
+ * Godefroid, POPL 2005). A step sleeps after it was explored, until a step that depends on it wakes it (sleep sets,
+ * Godefroid, LNCS 1032 §5). All replies and final states are still reached. This holds because a request is
+ * deterministic: its commands depend on the replies only. The random tokens of two runs differ, but play the same part
+ * in both.
  */
-public final class Explorer {
-    /** A point in a run at which a step is chosen. */
-    private static final class Choice {
-        private final List<Step> possible;
-        private final List<Step> asleep;
-        private final List<Step> tried = new ArrayList<>();
-        private final Set<Integer> requests = new TreeSet<>(); // whose steps must be tried
-        private List<@Nullable Command> next;
-
-        Choice(List<@Nullable Command> next, boolean withFaults, List<Step> asleep) {
-            this.next = next;
-            this.asleep = asleep;
-            List<Fault> faults = withFaults ? List.of(Fault.values()) : List.of(Fault.NONE);
-            possible = IntStream.range(0, next.size())
-                    .filter(request -> next.get(request) != null)
-                    .boxed()
-                    .flatMap(request -> faults.stream().map(fault -> new Step(request, fault)))
-                    .toList();
+public final class Explorer implements Scheduler {
+    /** A step with its command. */
+    private record Transition(Step step, RedisCommand command) {
+        private boolean isFaulty() {
+            return step.fault() != Fault.NONE;
         }
 
-        private Stream<Step> untried() {
-            return possible.stream().filter(step -> !asleep.contains(step) && !tried.contains(step));
-        }
-
-        boolean tryFirst() {
-            untried().findFirst().ifPresent(step -> requests.add(step.request()));
-            return tryNext();
-        }
-
-        boolean tryNext() {
-            return untried()
-                    .filter(step -> requests.contains(step.request()))
-                    .findFirst()
-                    .map(tried::add)
-                    .orElse(false);
-        }
-
-        Step chosen() {
-            return tried.getLast();
-        }
-
-        Command command() {
-            return Objects.requireNonNull(next.get(chosen().request()));
-        }
-
-        // Whatever was tried here before, or already slept, stays asleep if it commutes with what is chosen now.
-        List<Step> asleepAfter() {
-            return possible.stream()
-                    .filter(step -> !step.equals(chosen()) && (asleep.contains(step) || tried.contains(step)))
-                    .filter(this::commutesWithChosen)
-                    .toList();
-        }
-
-        // A fault that keeps Redis from executing a command commutes with all commands of other requests. Two faults
-        // exclude each other.
-        private boolean commutesWithChosen(Step step) {
-            boolean twoFaults = step.fault() != Fault.NONE && chosen().fault() != Fault.NONE;
-            Command command = Objects.requireNonNull(next.get(step.request()));
-            return step.request() != chosen().request()
-                    && !twoFaults
-                    && (!step.fault().isExecuted() || !conflictsWith(command));
-        }
-
-        boolean conflictsWith(Command command) {
-            return chosen().fault().isExecuted() && !command().commutesWith(command);
-        }
-
-        boolean precedes(Choice later) {
-            return chosen().request() == later.chosen().request()
-                    || (later.chosen().fault().isExecuted() && conflictsWith(later.command()));
+        // A command that Redis does not execute has no effect on others. Two faults exclude each other.
+        boolean dependsOn(Transition other) {
+            boolean bothExecuted = step.fault().isExecuted && other.step.fault().isExecuted;
+            return step.request() == other.step.request()
+                    || (isFaulty() && other.isFaulty())
+                    || (bothExecuted && !command.commutesWith(other.command));
         }
     }
 
-    private static final Pattern STEP = Pattern.compile("(\\d)([a-z]?)");
+    /** A state that the current run passes through. */
+    private static final class State {
+        private List<@Nullable RedisCommand> next;
+        private final List<Step> unexplored = new ArrayList<>();
+        private final SequencedSet<Step> explored; // or asleep; the last one belongs to the current run
+        private final Set<Integer> backtrackSet = new HashSet<>(); // the requests whose steps must be explored
+
+        State(List<@Nullable RedisCommand> next, List<Fault> faults, Set<Step> sleepSet) {
+            this.next = next;
+            explored = new LinkedHashSet<>(sleepSet);
+            for (int request : Scheduler.unfinished(next)) {
+                faults.forEach(fault -> unexplored.add(new Step(request, fault)));
+            }
+            unexplored.removeAll(sleepSet);
+        }
+
+        /** Chooses the next step that must be explored. Returns false if there is none. */
+        boolean advance() {
+            for (Step step : unexplored) {
+                if (backtrackSet.contains(step.request())) {
+                    unexplored.remove(step);
+                    return explored.add(step);
+                }
+            }
+            return false;
+        }
+
+        Transition transition(Step step) {
+            return new Transition(step, Objects.requireNonNull(next.get(step.request())));
+        }
+
+        Transition chosen() {
+            return transition(explored.getLast());
+        }
+
+        Set<Step> nextSleepSet() {
+            Set<Step> asleep = new LinkedHashSet<>(explored);
+            asleep.removeIf(step -> transition(step).dependsOn(chosen()));
+            return asleep;
+        }
+
+        // The random tokens of two runs differ.
+        void update(List<@Nullable RedisCommand> next) {
+            if (!next.toString().equals(this.next.toString())) {
+                throw new IllegalStateException("not the same commands as before: " + this.next + ", now " + next);
+            }
+            this.next = next;
+        }
+    }
 
     private final boolean reduced;
     private final boolean withFaults;
-    private final List<Choice> choices = new ArrayList<>();
+    private final List<State> states = new ArrayList<>();
     private int depth;
     private boolean redundant;
-    private boolean started;
 
     /** @param withFaults whether one command of each order may meet a fault */
     public Explorer(boolean reduced, boolean withFaults) {
@@ -118,84 +101,12 @@ public final class Explorer {
 
     /** Prepares the next run. Returns false if all orders have been run. */
     public boolean next() {
-        while (!choices.isEmpty() && !choices.getLast().tryNext()) {
-            choices.removeLast();
+        while (!states.isEmpty() && !states.getLast().advance()) {
+            states.removeLast();
         }
-        if (started && choices.isEmpty()) {
-            return false;
-        }
-        started = true;
         depth = 0;
         redundant = false;
-        return true;
-    }
-
-    /** Returns the scheduler of the current run. */
-    public Scheduler scheduler() {
-        return this::choose;
-    }
-
-    private Step choose(List<@Nullable Command> next) {
-        if (redundant) {
-            return firstOf(next);
-        }
-        if (depth < choices.size()) {
-            Choice known = choices.get(depth++);
-            if (!names(known.next).equals(names(next))) {
-                throw new IllegalStateException("not the same commands as before: " + known.next + ", now " + next);
-            }
-            known.next = next;
-            return known.chosen();
-        }
-        List<Step> asleep = reduced && !choices.isEmpty() ? choices.getLast().asleepAfter() : List.of();
-        boolean hadFault = choices.stream().anyMatch(choice -> choice.chosen().fault() != Fault.NONE);
-        var choice = new Choice(next, withFaults && !hadFault, asleep);
-        for (int request = 0; request < next.size(); request++) {
-            Command command = next.get(request);
-            if (!reduced) {
-                choice.requests.add(request);
-            } else if (command != null) {
-                addRace(request, command);
-            }
-        }
-        if (!choice.tryFirst()) {
-            redundant = true; // everything from here on was run in another order
-            return firstOf(next);
-        }
-        choices.add(choice);
-        depth++;
-        return choice.chosen();
-    }
-
-    // Before the last step that conflicts with the next command of the request, the request must be tried too, unless
-    // the order of the two follows from other conflicts.
-    private void addRace(int request, Command command) {
-        List<Choice> precedes = new ArrayList<>(); // those that precede the last step of the request, by conflicts
-        for (int i = choices.size() - 1; i >= 0; i--) {
-            Choice choice = choices.get(i);
-            boolean own = choice.chosen().request() == request;
-            if (own || precedes.stream().anyMatch(later -> choice.precedes(later))) {
-                precedes.add(choice);
-            } else if (choice.conflictsWith(command)) {
-                choice.requests.add(request);
-                return;
-            }
-        }
-    }
-
-    private static String names(List<@Nullable Command> next) {
-        return next.stream()
-                .map(command -> command == null ? "" : command.name())
-                .toList()
-                .toString();
-    }
-
-    private static Step firstOf(List<@Nullable Command> next) {
-        int request = IntStream.range(0, next.size())
-                .filter(i -> next.get(i) != null)
-                .findFirst()
-                .orElseThrow();
-        return new Step(request, Fault.NONE);
+        return !states.isEmpty();
     }
 
     /** Reports whether the last run repeated an order that has been run, except for steps that commute. */
@@ -203,32 +114,53 @@ public final class Explorer {
         return redundant;
     }
 
-    /** Returns a scheduler that repeats an order. When it is used up, the first request that has not ended goes on. */
-    public static Scheduler replay(String order) {
-        List<Step> rest = new ArrayList<>(STEP.matcher(order)
-                .results()
-                .map(step -> new Step(Integer.parseInt(step.group(1)), Fault.of(step.group(2))))
-                .toList());
-        return next ->
-                rest.isEmpty() || next.get(rest.getFirst().request()) == null ? firstOf(next) : rest.removeFirst();
+    @Override
+    public Step choose(List<@Nullable RedisCommand> next) {
+        if (depth == states.size() && !redundant) {
+            redundant = !addState(next);
+        }
+        if (redundant) {
+            return Scheduler.first(next);
+        }
+        State state = states.get(depth++);
+        state.update(next);
+        return state.chosen().step();
     }
 
-    /**
-     * Returns a scheduler for one run in a random order.
-     *
-     * @param withFaults whether a random one of the first 16 commands meets a fault
-     */
-    public static Scheduler random(long seed, boolean withFaults) {
-        var random = new SplittableRandom(seed); // Random(1) and Random(2) begin alike
-        var commands = new AtomicInteger(withFaults ? random.nextInt(16) : -1);
-        List<Fault> faults = List.copyOf(EnumSet.complementOf(EnumSet.of(Fault.NONE)));
-        Fault fault = faults.get(random.nextInt(faults.size()));
-        return next -> {
-            int[] requests = IntStream.range(0, next.size())
-                    .filter(i -> next.get(i) != null)
-                    .toArray();
-            int request = requests[random.nextInt(requests.length)];
-            return new Step(request, commands.getAndDecrement() == 0 ? fault : Fault.NONE);
-        };
+    // Returns false if each order that goes on from here was run, except for steps that commute.
+    private boolean addState(List<@Nullable RedisCommand> next) {
+        boolean hadFault = states.stream().anyMatch(state -> state.chosen().isFaulty());
+        List<Fault> faults = withFaults && !hadFault ? List.of(Fault.values()) : List.of(Fault.NONE);
+        Set<Step> sleepSet = reduced && !states.isEmpty() ? states.getLast().nextSleepSet() : Set.of();
+        var state = new State(next, faults, sleepSet);
+        for (int request : Scheduler.unfinished(next)) {
+            if (reduced) {
+                addBacktrackingPoint(state.transition(new Step(request, Fault.NONE)));
+            } else {
+                state.backtrackSet.add(request);
+            }
+        }
+        if (state.unexplored.isEmpty()) {
+            return false;
+        }
+        state.backtrackSet.add(state.unexplored.getFirst().request());
+        states.add(state);
+        return state.advance();
+    }
+
+    // In the last state whose step conflicts with the next one of the request, the request must be explored too, unless
+    // the order of the two follows from other conflicts.
+    private void addBacktrackingPoint(Transition next) {
+        List<Transition> happenBefore = new ArrayList<>(); // the last step of the request
+        for (State state : states.reversed()) {
+            Transition earlier = state.chosen();
+            boolean ofRequest = earlier.step().request() == next.step().request();
+            if (ofRequest || happenBefore.stream().anyMatch(earlier::dependsOn)) {
+                happenBefore.add(earlier);
+            } else if (earlier.dependsOn(next)) {
+                state.backtrackSet.add(next.step().request());
+                return;
+            }
+        }
     }
 }

@@ -4,7 +4,6 @@ import java.io.ByteArrayOutputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 
 /** Reads whole commands and replies of the Redis protocol (RESP3), for proxies that treat them one by one. */
 final class RedisProtocol {
@@ -17,42 +16,36 @@ final class RedisProtocol {
      */
     static byte[] read(InputStream in) throws IOException {
         var bytes = new ByteArrayOutputStream();
-        copy(in, bytes);
+        for (int missing = 1; missing > 0; missing--) { // values
+            String line = copyLine(in, bytes);
+            switch (line.charAt(0)) {
+                case '$', '=', '!' -> {
+                    if (length(line) >= 0) { // -1 is null
+                        bytes.write(in.readNBytes(length(line) + 2));
+                    }
+                }
+                case '*', '~', '>' -> missing += Math.max(0, length(line));
+                case '%' -> missing += 2 * length(line);
+                default -> {} // the line is the whole value
+            }
+        }
         return bytes.toByteArray();
     }
 
-    private static void copy(InputStream in, ByteArrayOutputStream bytes) throws IOException {
-        String line = readLine(in, bytes);
-        switch (line.charAt(0)) {
-            case '$', '=', '!' -> {
-                int length = Integer.parseInt(line.substring(1));
-                if (length >= 0) {
-                    bytes.write(in.readNBytes(length + 2));
-                }
-            }
-            case '*', '~', '>' -> copy(in, bytes, Integer.parseInt(line.substring(1)));
-            case '%' -> copy(in, bytes, 2 * Integer.parseInt(line.substring(1)));
-            default -> {} // the line is the whole value
-        }
+    private static int length(String line) {
+        return Integer.parseInt(line.substring(1));
     }
 
-    private static void copy(InputStream in, ByteArrayOutputStream bytes, int values) throws IOException {
-        for (int i = 0; i < values; i++) {
-            copy(in, bytes);
-        }
-    }
-
-    private static String readLine(InputStream in, ByteArrayOutputStream bytes) throws IOException {
-        var line = new ByteArrayOutputStream();
-        int c;
-        do {
-            c = in.read();
+    private static String copyLine(InputStream in, ByteArrayOutputStream bytes) throws IOException {
+        var line = new StringBuilder();
+        while (line.isEmpty() || line.charAt(line.length() - 1) != '\n') {
+            int c = in.read();
             if (c < 0) {
                 throw new EOFException();
             }
-            line.write(c);
-        } while (c != '\n');
-        line.writeTo(bytes);
-        return line.toString(StandardCharsets.US_ASCII).strip();
+            bytes.write(c);
+            line.append((char) c);
+        }
+        return line.toString().strip();
     }
 }
