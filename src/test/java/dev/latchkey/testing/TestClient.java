@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.ServiceLoader;
 import java.util.UUID;
+import java.util.concurrent.ThreadLocalRandom;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -26,6 +27,7 @@ public class TestClient implements AutoCloseable {
     public static final String CLIENT_ID = "resource:server";
 
     public static final String CLIENT_SECRET = "s3cr:t %41+&=/?\"'~ abcdefghijklmnop";
+    public static final String FORM = "application/x-www-form-urlencoded";
     private static final JsonMapper JSON = new JsonMapper();
     private static final List<Observer> OBSERVERS =
             ServiceLoader.load(Observer.class, TestClient.class.getClassLoader()).stream()
@@ -126,16 +128,31 @@ public class TestClient implements AutoCloseable {
         return send(method, path, body, new String[] {"Authorization", "Bearer " + token});
     }
 
+    /**
+     * Returns the response.
+     *
+     * @throws AssertionError if it has another status code
+     */
+    public static Answer expect(int status, Answer answer) {
+        if (answer.status() != status) {
+            throw new AssertionError("expected status code " + status + ", but got " + answer);
+        }
+        return answer;
+    }
+
+    /** Reports whether the path gets the status code. It does not if nothing listens yet, or the connection is closed. */
+    public boolean responds(String path, int status) {
+        try {
+            return send("GET", path, "").status() == status;
+        } catch (IllegalStateException _) {
+            return false;
+        }
+    }
+
     /** Sends a form with the credentials of the client. */
     public Answer sendForm(String path, String form) {
-        return send(
-                "POST",
-                path,
-                form,
-                "Content-Type",
-                "application/x-www-form-urlencoded",
-                "Authorization",
-                basic(CLIENT_ID, CLIENT_SECRET));
+        String basic = basic(CLIENT_ID, CLIENT_SECRET);
+        return send("POST", path, form, "Content-Type", FORM, "Authorization", basic);
     }
 
     /** Returns the credentials of a client as an {@code Authorization} header (RFC 6749 §2.3.1). */
@@ -149,16 +166,51 @@ public class TestClient implements AutoCloseable {
         return "u" + UUID.randomUUID().toString().substring(0, 13);
     }
 
+    /** Returns an IPv4 address that probably no other test uses, so that tests do not share counters. */
+    public static String newAddress() {
+        var random = ThreadLocalRandom.current();
+        return "10." + random.nextInt(256) + "." + random.nextInt(256) + "." + random.nextInt(256);
+    }
+
     public static String credentials(String username, String password) {
         return JSON.writeValueAsString(Map.of("username", username, "password", password));
     }
 
     public Answer register(String username) {
-        return send("POST", "/api/auth/register", credentials(username, PASSWORD));
+        return register(username, PASSWORD);
+    }
+
+    public Answer register(String username, String password) {
+        return send("POST", "/api/auth/register", credentials(username, password));
     }
 
     public Answer login(String username, String password) {
         return send("POST", "/api/auth/login", credentials(username, password));
+    }
+
+    public Answer verify(String token) {
+        return get("/api/auth/verify", token);
+    }
+
+    public Answer refresh(String token) {
+        return send("POST", "/api/auth/refresh", token, "");
+    }
+
+    public Answer logout(String token) {
+        return send("POST", "/api/auth/logout", token, "");
+    }
+
+    public Answer changePassword(String token, String current, String next) {
+        String body = JSON.writeValueAsString(Map.of("currentPassword", current, "newPassword", next));
+        return send("PUT", "/api/auth/password", token, body);
+    }
+
+    public Answer deleteAccount(String token, String password) {
+        return send("DELETE", "/api/auth/account", token, JSON.writeValueAsString(Map.of("password", password)));
+    }
+
+    public Answer createTodo(String token, String name) {
+        return send("POST", "/api/todos", token, JSON.writeValueAsString(Map.of("name", name)));
     }
 
     /** Registers a new user and returns a valid token. */
