@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.ServiceLoader;
 import java.util.UUID;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -36,8 +37,8 @@ public class TestClient implements AutoCloseable {
 
     private final int port;
     private final List<Observer> observers;
-    private final HttpClient client =
-            HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+    private final HttpClient client;
+    private final String[] headers; // of every request: names and values, alternating
 
     /**
      * An HTTP response.
@@ -81,13 +82,32 @@ public class TestClient implements AutoCloseable {
     }
 
     private TestClient(int port, List<Observer> observers) {
+        this(
+                port,
+                observers,
+                HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build());
+    }
+
+    private TestClient(int port, List<Observer> observers, HttpClient client, String... headers) {
         this.port = port;
         this.observers = observers;
+        this.client = client;
+        this.headers = headers;
     }
 
     /** Returns a client without observers, for a server that sends headers and responses of its own. */
     public static TestClient ofOtherServer(int port) {
         return new TestClient(port, List.of());
+    }
+
+    /** Returns a client that also sends this header, on the connections of this client. */
+    public TestClient with(String name, String value) {
+        return new TestClient(port, observers, client, name, value);
+    }
+
+    /** Returns a client at an address, if the service trusts one proxy. */
+    public TestClient from(String address) {
+        return with("X-Forwarded-For", address);
     }
 
     public int port() {
@@ -107,8 +127,9 @@ public class TestClient implements AutoCloseable {
         if (!body.isEmpty() && !List.of(headers).contains("Content-Type")) {
             request.header("Content-Type", "application/json");
         }
-        for (int i = 0; i < headers.length; i += 2) {
-            request.header(headers[i], headers[i + 1]);
+        String[] all = Stream.of(this.headers, headers).flatMap(Stream::of).toArray(String[]::new);
+        for (int i = 0; i < all.length; i += 2) {
+            request.header(all[i], all[i + 1]);
         }
         try {
             HttpResponse<String> response = client.send(request.build(), BodyHandlers.ofString());
