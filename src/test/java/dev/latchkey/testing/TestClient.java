@@ -124,10 +124,10 @@ public class TestClient implements AutoCloseable {
         var request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port() + path))
                 .timeout(Duration.ofSeconds(30))
                 .method(method, body.isEmpty() ? BodyPublishers.noBody() : BodyPublishers.ofString(body));
-        if (!body.isEmpty() && !List.of(headers).contains("Content-Type")) {
+        String[] all = Stream.of(this.headers, headers).flatMap(Stream::of).toArray(String[]::new);
+        if (!body.isEmpty() && !List.of(all).contains("Content-Type")) {
             request.header("Content-Type", "application/json");
         }
-        String[] all = Stream.of(this.headers, headers).flatMap(Stream::of).toArray(String[]::new);
         for (int i = 0; i < all.length; i += 2) {
             request.header(all[i], all[i + 1]);
         }
