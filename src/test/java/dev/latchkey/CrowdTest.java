@@ -1,5 +1,6 @@
 package dev.latchkey;
 
+import static dev.latchkey.testing.TestClient.expect;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -240,7 +241,7 @@ class CrowdTest {
             assertTrue(errors.length() < 4096 && errors.contains("errors"), errors);
             String token = app.newToken();
             for (int i = 0; i < 200; i++) {
-                app.send("POST", "/api/todos", token, "{\"name\":\"" + "\ud83d\ude00".repeat(200) + "\"}");
+                app.createTodo(token, "\ud83d\ude00".repeat(200));
             }
             String list = "GET /api/todos?limit=200" + VERSION_AND_HOST + "Authorization: Bearer " + token + "\r\n\r\n";
             for (String request : List.of(login(fields + "}"), list)) {
@@ -263,7 +264,7 @@ class CrowdTest {
         try (var app = launch(options, "METRICS_PORT", Integer.toString(metricsPort))) {
             String token = app.newToken();
             for (int i = 0; i < 200; i++) {
-                app.send("POST", "/api/todos", token, "{\"name\":\"" + "\ud83d\ude00".repeat(200) + "\"}");
+                app.createTodo(token, "\ud83d\ude00".repeat(200));
             }
             receiveBuffer = 4096;
             // Clients without credentials cannot take the memory that large responses share.
@@ -272,7 +273,7 @@ class CrowdTest {
                 assertEquals('H', socket.getInputStream().read(), "the response has started");
             }
             for (int i = 0; i < 20; i++) {
-                assertEquals(200, app.get("/api/todos?limit=200", token).status());
+                expect(200, app.get("/api/todos?limit=200", token));
             }
             assertEquals(List.of(), app.printed("path=/openapi.json status=503"));
             disconnectAll();
@@ -344,7 +345,7 @@ class CrowdTest {
             String request = login("{\"username\":\"nobody\",\"password\":\"" + password + "\"}");
             connect(app, 50, request);
             for (int i = 0; i < 50; i++) {
-                assertEquals(200, app.get("/api/auth/verify", token).status());
+                expect(200, app.verify(token));
             }
             assertEquals(Set.of(400), readAll());
             assertUnharmed(app);
@@ -395,7 +396,7 @@ class CrowdTest {
                     }))
                     .toList();
             for (int i = 0; i < 25; i++) {
-                assertEquals(200, app.get("/api/auth/verify", checked).status());
+                expect(200, app.verify(checked));
             }
             done.set(true);
             threads.forEach(CrowdTest::join);
