@@ -11,6 +11,7 @@ import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
@@ -102,7 +103,10 @@ public class TestClient implements AutoCloseable {
 
     /** Returns a client that also sends this header, on the connections of this client. */
     public TestClient with(String name, String value) {
-        return new TestClient(port, observers, client, name, value);
+        String[] all = Arrays.copyOf(headers, headers.length + 2);
+        all[headers.length] = name;
+        all[headers.length + 1] = value;
+        return new TestClient(port, observers, client, all);
     }
 
     /** Returns a client at an address, if the service trusts one proxy. */
