@@ -166,13 +166,9 @@ class RedisConnectionTest {
     void all_addresses_of_a_host_name_are_tried_and_a_new_one_is_found(@TempDir Path folder) throws Exception {
         Path hosts = Files.writeString(folder.resolve("hosts"), "127.0.0.9 my_redis\n127.0.0.1 my_redis\n");
         int port = EmbeddedRedis.freePort();
+        String[] settings = {"REDIS_TIMEOUT_MS", "1000", "JAVA_TOOL_OPTIONS", "-Djdk.net.hosts.file=" + hosts};
         try (var first = EmbeddedRedis.startOn(port);
-                var app = ServiceProcess.start(
-                        "redis://my_redis:" + port,
-                        "REDIS_TIMEOUT_MS",
-                        "1000",
-                        "JAVA_TOOL_OPTIONS",
-                        "-Djdk.net.hosts.file=" + hosts)) {
+                var app = ServiceProcess.start("redis://my_redis:" + port, settings)) {
             Files.writeString(hosts, "127.0.0.2 my_redis\n");
             first.kill();
             app.awaitReady(503);
