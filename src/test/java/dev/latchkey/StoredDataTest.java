@@ -9,9 +9,8 @@ import dev.latchkey.testing.EmbeddedRedis;
 import dev.latchkey.testing.RedisAdmin;
 import dev.latchkey.testing.ServiceProcess;
 import dev.latchkey.testing.TestApp;
-import io.lettuce.core.RedisClient;
-import io.lettuce.core.codec.ByteArrayCodec;
 import java.nio.charset.StandardCharsets;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.UUID;
 import org.junit.jupiter.api.AutoClose;
@@ -56,16 +55,10 @@ class StoredDataTest {
         }
     }
 
-    private static void setRaw(String key, String field, byte[] value) {
-        try (var client = RedisClient.create(redis.url());
-                var connection = client.connect(ByteArrayCodec.INSTANCE)) {
-            byte[] keyBytes = key.getBytes(StandardCharsets.UTF_8);
-            if (field.isEmpty()) {
-                connection.sync().set(keyBytes, value);
-            } else {
-                connection.sync().hset(keyBytes, field.getBytes(StandardCharsets.ISO_8859_1), value);
-            }
-        }
+    /** Replaces each # in the value, the last argument of the command, by a byte that is not UTF-8. */
+    private static void storeDamaged(String command, String value) {
+        byte[] damaged = value.replace('#', '\u00ff').getBytes(StandardCharsets.ISO_8859_1);
+        redis.send(command + " \"" + HexFormat.of().withPrefix("\\x").formatHex(damaged) + "\"");
     }
 
     private void damageIndex(String kind) {
@@ -73,7 +66,7 @@ class StoredDataTest {
         switch (kind) {
             case "entry" -> app.redis().hset(key, "a", "b");
             case "older entry" -> app.redis().hset(key, otherToken, "{\"id\":\"x\"}");
-            case "field that is not UTF-8" -> setRaw(key, "\u00ff\u00fe", new byte[] {'b'});
+            case "field that is not UTF-8" -> redis.send("HSET " + key + " \"\\xff\\xfe\" b");
             default -> {
                 app.redis().del(key);
                 app.redis().set(key, kind);
@@ -129,7 +122,7 @@ class StoredDataTest {
             throws Exception {
         String key = "users:" + name;
         String json = app.redis().get(key).replace("}", ",\"note\":\"#\"}");
-        setRaw(key, "", json.replace('#', '\u00ff').getBytes(StandardCharsets.ISO_8859_1));
+        storeDamaged("SET " + key, json);
         expect(200, app.login(name, TestApp.PASSWORD));
         expect(503, app.changePassword(token, TestApp.PASSWORD, NEW_PASSWORD));
         expect(503, app.deleteAccount(token, TestApp.PASSWORD));
@@ -143,7 +136,7 @@ class StoredDataTest {
         String id = app.createTodo(token, "#").field("id");
         String key = "todos:" + name;
         String json = app.redis().hget(key, id);
-        setRaw(key, id, json.replace('#', '\u00ff').getBytes(StandardCharsets.ISO_8859_1));
+        storeDamaged("HSET " + key + " " + id, json);
         expect(503, app.send("PATCH", "/api/todos/" + id, token, "{\"name\":\"x\"}"));
         expect(204, app.send("DELETE", "/api/todos/" + id, token, ""));
     }
