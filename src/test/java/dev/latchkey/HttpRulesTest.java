@@ -66,15 +66,13 @@ class HttpRulesTest {
     @Test
     void options_and_405_responses_list_the_allowed_methods() {
         for (var item : OpenApiDocument.INSTANCE.paths()) {
-            String path = item.path().replace("{id}", "x");
             if (item.anyMethod()) {
                 continue;
             }
-            assertEquals(
-                    item.allow(), expect(204, app.send("OPTIONS", path, "")).header("Allow"));
-            for (String method : List.of("TRACE", "FOO", "get")) {
-                assertEquals(
-                        item.allow(), expect(405, app.send(method, path, "")).header("Allow"));
+            for (String method : List.of("OPTIONS", "TRACE", "FOO", "get")) {
+                var response = app.send(method, item.path().replace("{id}", "x"), "");
+                expect(method.equals("OPTIONS") ? 204 : 405, response);
+                assertEquals(item.allow(), response.header("Allow"));
             }
         }
     }

@@ -54,18 +54,13 @@ class SessionsTest extends StorageMatrix {
         app.register(name);
         String token = login(app.with("User-Agent", "curl/8.14.1"), name);
         JsonNode session = sessions(app, token).getFirst();
-        assertEquals(
-                Set.of("id", "createdDate", "expiresDate", "userAgent", "address", "current"),
-                Set.copyOf(session.propertyNames()));
         assertEquals("curl/8.14.1", session.get("userAgent").asString());
         assertEquals("127.0.0.1", session.get("address").asString());
         assertTrue(session.get("current").asBoolean());
         Instant created = Instant.parse(session.get("createdDate").asString());
         assertTrue(Duration.between(created, Instant.now()).abs().toMinutes() < 5);
-        assertEquals(
-                created.plusSeconds(1800),
-                Instant.parse(session.get("expiresDate").asString()));
-        assertEquals(24, session.get("createdDate").asString().length());
+        Instant expires = Instant.parse(session.get("expiresDate").asString());
+        assertEquals(created.plusSeconds(1800), expires);
     }
 
     @Test
