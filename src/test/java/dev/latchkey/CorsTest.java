@@ -1,5 +1,6 @@
 package dev.latchkey;
 
+import static dev.latchkey.testing.TestClient.expect;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.latchkey.testing.EmbeddedRedis;
@@ -9,7 +10,6 @@ import dev.latchkey.testing.TestClient.Answer;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -28,47 +28,31 @@ class CorsTest {
     @AutoClose
     private static TestApp app;
 
-    private static String token;
+    private static TestClient listed; // sends the listed origin
+    private static TestClient caller; // sends a token too
 
     @BeforeAll
     static void start() throws Exception {
         redis = EmbeddedRedis.start(); // The rate limits of other tests do not apply.
         app = TestApp.startOn(redis.url(), CORS[0], CORS[1], "LOGIN_THROTTLE", "true");
-        token = app.newToken();
+        listed = app.with("Origin", ORIGIN);
+        caller = listed.with("Authorization", "Bearer " + app.newToken());
     }
 
-    private static Answer send(String method, String path, String body, String... headers) {
-        String[] all = Stream.of(new String[] {"Origin", ORIGIN, "Authorization", "Bearer " + token}, headers)
-                .flatMap(Stream::of)
-                .toArray(String[]::new);
-        return app.send(method, path, body, all);
-    }
-
-    private static Answer preflight(TestClient client, String path, String... headers) {
-        String[] method = {"Access-Control-Request-Method", "POST"};
-        return client.send(
-                "OPTIONS",
-                path,
-                "",
-                Stream.of(method, headers).flatMap(Stream::of).toArray(String[]::new));
+    private static Answer preflight(TestClient client, String path) {
+        return client.with("Access-Control-Request-Method", "POST").send("OPTIONS", path, "");
     }
 
     private static void assertReadable(int status, Answer response) {
-        assertEquals(status, response.status());
-        assertEquals(
-                Map.of(
-                        "access-control-allow-origin",
-                        ORIGIN,
-                        "access-control-expose-headers",
-                        "ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id",
-                        "vary",
-                        "Origin"),
-                corsHeaders(response));
+        Map<String, String> expected = Map.of(
+                "access-control-allow-origin", ORIGIN,
+                "access-control-expose-headers", "ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id",
+                "vary", "Origin");
+        assertEquals(expected, corsHeaders(expect(status, response)));
     }
 
     private static void assertNotReadable(int status, Answer response) {
-        assertEquals(status, response.status());
-        assertEquals(Map.of("vary", "Origin"), corsHeaders(response));
+        assertEquals(Map.of("vary", "Origin"), corsHeaders(expect(status, response)));
     }
 
     private static Map<String, String> corsHeaders(Answer response) {
@@ -79,45 +63,41 @@ class CorsTest {
 
     @Test
     void a_listed_origin_can_read_every_response() throws Exception {
-        assertReadable(200, send("GET", "/api/auth/me", ""));
-        assertReadable(200, app.send("GET", "/health/live", "", "Origin", ORIGIN));
-        assertReadable(200, send("HEAD", "/api/todos", ""));
-        Answer created = send("POST", "/api/todos", "{\"name\":\"n\"}");
+        assertReadable(200, caller.send("GET", "/api/auth/me", ""));
+        assertReadable(200, listed.send("GET", "/health/live", ""));
+        assertReadable(200, caller.send("HEAD", "/api/todos", ""));
+        Answer created = caller.send("POST", "/api/todos", "{\"name\":\"n\"}");
         assertReadable(201, created);
         String todo = created.todoPath();
-        assertReadable(304, send("GET", todo, "", "If-None-Match", created.header("ETag")));
-        assertReadable(412, send("PATCH", todo, "{\"name\":\"m\"}", "If-Match", "\"other\""));
-        assertReadable(204, send("DELETE", todo, ""));
-        assertReadable(204, send("OPTIONS", "/api/todos", ""));
-        assertReadable(400, send("POST", "/api/todos", "{"));
-        assertReadable(400, send("GET", "/api/todos?limit=x", ""));
-        assertReadable(401, app.send("GET", "/api/auth/me", "", "Origin", ORIGIN));
-        assertReadable(404, send("GET", "/nothing", ""));
-        assertReadable(405, send("PUT", "/api/todos", ""));
-        assertReadable(413, send("POST", "/api/todos", " ".repeat(20_000)));
-        assertReadable(415, send("POST", "/api/todos", "{}", "Content-Type", "text/plain"));
-        assertReadable(431, send("GET", "/api/auth/me", "", "X-Large", "x".repeat(40_000)));
+        assertReadable(304, caller.send("GET", todo, "", "If-None-Match", created.header("ETag")));
+        assertReadable(412, caller.send("PATCH", todo, "{\"name\":\"m\"}", "If-Match", "\"other\""));
+        assertReadable(204, caller.send("DELETE", todo, ""));
+        assertReadable(204, caller.send("OPTIONS", "/api/todos", ""));
+        assertReadable(400, caller.send("POST", "/api/todos", "{"));
+        assertReadable(400, caller.send("GET", "/api/todos?limit=x", ""));
+        assertReadable(401, listed.send("GET", "/api/auth/me", ""));
+        assertReadable(404, caller.send("GET", "/nothing", ""));
+        assertReadable(405, caller.send("PUT", "/api/todos", ""));
+        assertReadable(413, caller.send("POST", "/api/todos", " ".repeat(20_000)));
+        assertReadable(415, caller.send("POST", "/api/todos", "{}", "Content-Type", "text/plain"));
+        assertReadable(431, caller.send("GET", "/api/auth/me", "", "X-Large", "x".repeat(40_000)));
         String name = TestApp.newName();
         for (int i = 0; i < 10; i++) {
-            String wrong = TestApp.credentials(name, "a wrong password");
-            assertReadable(401, app.send("POST", "/api/auth/login", wrong, "Origin", ORIGIN));
+            assertReadable(401, listed.login(name, "a wrong password"));
         }
-        String correct = TestApp.credentials(name, TestApp.PASSWORD);
-        assertReadable(429, app.send("POST", "/api/auth/login", correct, "Origin", ORIGIN));
+        assertReadable(429, listed.login(name, TestApp.PASSWORD));
         String damaged = TestApp.newName();
         app.redis().set("todos:" + damaged, "not a hash");
-        String damagedToken = "Bearer " + app.foreignToken(damaged);
-        assertReadable(500, app.send("GET", "/api/todos", "", "Origin", ORIGIN, "Authorization", damagedToken));
+        assertReadable(500, listed.get("/api/todos", app.foreignToken(damaged)));
     }
 
     @Test
     void a_listed_origin_can_read_the_503_of_an_outage() throws Exception {
         var lost = EmbeddedRedis.start();
         try (var service = TestApp.startOn(lost.url(), CORS[0], CORS[1], "REDIS_TIMEOUT_MS", "500")) {
-            String authorization = "Bearer " + service.foreignToken("alice");
+            String token = service.foreignToken("alice");
             lost.close();
-            assertReadable(
-                    503, service.send("GET", "/api/auth/me", "", "Origin", ORIGIN, "Authorization", authorization));
+            assertReadable(503, service.with("Origin", ORIGIN).get("/api/auth/me", token));
         }
     }
 
@@ -145,10 +125,11 @@ class CorsTest {
                 "http://localhost:30000"
             })
     void another_origin_can_read_no_response(String origin) {
-        assertNotReadable(200, app.send("GET", "/health/live", "", "Origin", origin));
-        assertNotReadable(401, app.send("GET", "/api/auth/me", "", "Origin", origin));
-        assertNotReadable(404, app.send("GET", "/nothing", "", "Origin", origin));
-        Answer options = preflight(app, "/api/todos", "Origin", origin);
+        TestClient other = app.with("Origin", origin);
+        assertNotReadable(200, other.send("GET", "/health/live", ""));
+        assertNotReadable(401, other.send("GET", "/api/auth/me", ""));
+        assertNotReadable(404, other.send("GET", "/nothing", ""));
+        Answer options = preflight(other, "/api/todos");
         assertNotReadable(204, options);
         assertEquals("GET, HEAD, OPTIONS, POST", options.header("Allow"));
     }
@@ -157,9 +138,10 @@ class CorsTest {
     @Test
     void two_origin_headers_count_as_none() {
         for (String second : List.of(ORIGIN, "https://evil.example")) {
-            assertNotReadable(200, app.send("GET", "/health/live", "", "Origin", ORIGIN, "Origin", second));
-            assertNotReadable(200, app.send("GET", "/health/live", "", "Origin", second, "Origin", ORIGIN));
-            assertNotReadable(204, preflight(app, "/api/todos", "Origin", ORIGIN, "Origin", second));
+            assertNotReadable(200, listed.with("Origin", second).send("GET", "/health/live", ""));
+            assertNotReadable(
+                    200, app.with("Origin", second).with("Origin", ORIGIN).send("GET", "/health/live", ""));
+            assertNotReadable(204, preflight(listed.with("Origin", second), "/api/todos"));
         }
     }
 
@@ -182,8 +164,8 @@ class CorsTest {
             })
     void a_preflight_from_a_listed_origin_gets_the_methods_of_the_path(String path, String methods) {
         for (String origin : List.of(ORIGIN, "http://localhost:3000")) {
-            Answer response = preflight(app, path, "Origin", origin, "Access-Control-Request-Headers", "x-other");
-            assertEquals(204, response.status());
+            TestClient client = app.with("Origin", origin).with("Access-Control-Request-Headers", "x-other");
+            Answer response = expect(204, preflight(client, path));
             assertEquals(methods, response.header("Allow"));
             assertEquals(origin, response.header("Access-Control-Allow-Origin"));
             assertEquals(methods, response.header("Access-Control-Allow-Methods"));
@@ -197,27 +179,26 @@ class CorsTest {
 
     @Test
     void a_preflight_to_an_unknown_path_is_refused() {
-        assertReadable(404, preflight(app, "/nothing", "Origin", ORIGIN));
+        assertReadable(404, preflight(listed, "/nothing"));
     }
 
     /** Otherwise, a proxy would pass on every OPTIONS request, and applications may let clients override the method. */
     @ParameterizedTest
     @ValueSource(strings = {"/api/auth/verify", "/api/auth/verify/", "/api/auth/verify/api/todos"})
     void a_preflight_to_verify_is_a_token_check(String path) {
-        assertReadable(401, preflight(app, path, "Origin", ORIGIN));
-        String unknown = "Bearer " + app.unknownToken();
-        assertReadable(401, preflight(app, path, "Origin", ORIGIN, "Authorization", unknown));
-        assertReadable(200, preflight(app, path, "Origin", ORIGIN, "Authorization", "Bearer " + token));
+        assertReadable(401, preflight(listed, path));
+        assertReadable(401, preflight(listed.with("Authorization", "Bearer " + app.unknownToken()), path));
+        assertReadable(200, preflight(caller, path));
     }
 
     @Test
     void without_configured_origins_no_response_differs() throws Exception {
         try (var off = TestApp.startOn(redis.url())) {
             for (Answer response : List.of(
-                    off.send("GET", "/health/live", "", "Origin", ORIGIN),
-                    off.send("GET", "/api/auth/me", "", "Origin", "null"),
-                    preflight(off, "/api/todos", "Origin", ORIGIN),
-                    preflight(off, "/api/auth/verify", "Origin", ""))) {
+                    off.with("Origin", ORIGIN).send("GET", "/health/live", ""),
+                    off.with("Origin", "null").send("GET", "/api/auth/me", ""),
+                    preflight(off.with("Origin", ORIGIN), "/api/todos"),
+                    preflight(off.with("Origin", ""), "/api/auth/verify"))) {
                 assertEquals(Map.of(), corsHeaders(response));
             }
         }

@@ -1,7 +1,7 @@
 package dev.latchkey;
 
+import static dev.latchkey.testing.TestClient.expect;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.UnixOperatingSystemMXBean;
@@ -15,8 +15,6 @@ import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -26,7 +24,9 @@ import java.util.List;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
@@ -44,9 +44,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 class CrowdTest {
     private static final String IMAGE_OPTIONS = "-Xms64m -Xmx64m -XX:+UseSerialGC -XX:-UsePerfData"
             + " -XX:TrimNativeHeapInterval=10000 -XX:+ExitOnOutOfMemoryError";
-    private static final int DEADLINE_MILLIS = 20_000;
-    private static final String VERSION_AND_HOST = " HTTP/1.1\r\nHost: x\r\n";
-    private static final String JSON_HEADERS = "Content-Type: application/json\r\nContent-Length: ";
+    private static final String JSON = "Content-Type: application/json";
+    private static final String READY = RawClient.head("GET /health/ready");
+    private static final String LIVE = RawClient.head("GET /health/live");
 
     /**
      * Returns the default limit. With {@code -Dcrowd.all}, returns the largest limit too, which would take too long in
@@ -95,36 +95,25 @@ class CrowdTest {
      */
     private void connect(ServiceProcess app, int count, String text) throws IOException {
         for (int i = 0; i < count; i++) {
-            var socket = new Socket();
-            if (receiveBuffer > 0) {
-                socket.setReceiveBufferSize(receiveBuffer);
-            }
-            socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), app.port()));
-            socket.setSoTimeout(DEADLINE_MILLIS);
-            sockets.add(socket);
+            sockets.add(new RawClient(app.port()).open(receiveBuffer));
         }
         send(text);
     }
 
     private void send(String text) {
         byte[] bytes = text.getBytes(StandardCharsets.ISO_8859_1);
-        List<Thread> threads = sockets.stream()
-                .map(socket -> Thread.startVirtualThread(() -> {
-                    try {
-                        socket.getOutputStream().write(bytes);
-                    } catch (IOException _) {
-                        // The service refused or closed the connection.
-                    }
-                }))
-                .toList();
-        threads.forEach(CrowdTest::join);
+        onEachSocket(socket -> {
+            try {
+                socket.getOutputStream().write(bytes);
+            } catch (IOException _) {
+                // The service refused or closed the connection.
+            }
+        });
     }
 
-    private static void join(Thread thread) {
-        try {
-            thread.join();
-        } catch (InterruptedException e) {
-            throw new IllegalStateException(e);
+    private void onEachSocket(Consumer<Socket> action) {
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            sockets.forEach(socket -> threads.execute(() -> action.accept(socket)));
         }
     }
 
@@ -134,10 +123,7 @@ class CrowdTest {
      */
     private Set<Integer> readAll() {
         Set<Integer> statuses = ConcurrentHashMap.newKeySet();
-        List<Thread> threads = sockets.stream()
-                .map(socket -> Thread.startVirtualThread(() -> statuses.add(readStatus(socket))))
-                .toList();
-        threads.forEach(CrowdTest::join);
+        onEachSocket(socket -> statuses.add(readStatus(socket)));
         return statuses;
     }
 
@@ -160,25 +146,20 @@ class CrowdTest {
         try {
             socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
             return readStatus(socket);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+        } catch (IOException _) {
+            return 0;
         }
     }
 
     private static int readStatus(Socket socket) {
         try {
             var in = new BufferedInputStream(socket.getInputStream());
-            var text = new StringBuilder();
-            while (text.indexOf("\r\n\r\n") < 0) {
-                int c = in.read();
-                if (c < 0) {
-                    return 0;
-                }
-                text.append((char) c);
+            String head = RawClient.readHead(in);
+            if (!head.endsWith("\r\n\r\n")) {
+                return 0;
             }
-            String length = text.toString().replaceAll("(?si).*content-length: ([0-9]+).*", "$1");
-            in.skipNBytes(Long.parseLong(length));
-            return RawClient.status(text.toString());
+            in.skipNBytes(Long.parseLong(head.replaceAll("(?si).*content-length: ([0-9]+).*", "$1")));
+            return RawClient.status(head);
         } catch (IOException _) {
             return 0;
         }
@@ -192,16 +173,27 @@ class CrowdTest {
     }
 
     private static boolean isReady(ServiceProcess app) throws IOException {
-        String request = "GET /health/ready" + VERSION_AND_HOST + "\r\n";
-        return RawClient.status(new RawClient(app.port()).exchange(request)) == 200;
+        return RawClient.status(new RawClient(app.port()).exchange(READY)) == 200;
     }
 
     private static String login(String body, int declared) {
-        return "POST /api/auth/login" + VERSION_AND_HOST + JSON_HEADERS + declared + "\r\n\r\n" + body;
+        return RawClient.head("POST /api/auth/login", JSON, "Content-Length: " + declared) + body;
     }
 
     private static String login(String body) {
         return login(body, body.getBytes(StandardCharsets.ISO_8859_1).length);
+    }
+
+    private static String get(String path, String token) {
+        return RawClient.head("GET " + path, "Authorization: Bearer " + token);
+    }
+
+    private static String tokenOfUserWithLargeTodos(ServiceProcess app) {
+        String token = app.newToken();
+        for (int i = 0; i < 200; i++) {
+            app.createTodo(token, "\ud83d\ude00".repeat(200));
+        }
+        return token;
     }
 
     /** Jackson's parsers cache the field names that they have seen. */
@@ -238,11 +230,7 @@ class CrowdTest {
             }
             String errors = app.send("POST", "/api/auth/login", fields + "}").text();
             assertTrue(errors.length() < 4096 && errors.contains("errors"), errors);
-            String token = app.newToken();
-            for (int i = 0; i < 200; i++) {
-                app.send("POST", "/api/todos", token, "{\"name\":\"" + "\ud83d\ude00".repeat(200) + "\"}");
-            }
-            String list = "GET /api/todos?limit=200" + VERSION_AND_HOST + "Authorization: Bearer " + token + "\r\n\r\n";
+            String list = get("/api/todos?limit=200", tokenOfUserWithLargeTodos(app));
             for (String request : List.of(login(fields + "}"), list)) {
                 for (int i = 0; i < 4; i++) {
                     connect(app, 100, request);
@@ -261,22 +249,19 @@ class CrowdTest {
         int metricsPort = EmbeddedRedis.freePort();
         String options = "-Xmx47m -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError"; // a metrics port needs 7 MiB of it
         try (var app = launch(options, "METRICS_PORT", Integer.toString(metricsPort))) {
-            String token = app.newToken();
-            for (int i = 0; i < 200; i++) {
-                app.send("POST", "/api/todos", token, "{\"name\":\"" + "\ud83d\ude00".repeat(200) + "\"}");
-            }
+            String token = tokenOfUserWithLargeTodos(app);
             receiveBuffer = 4096;
             // Clients without credentials cannot take the memory that large responses share.
-            connect(app, 220, ("GET /openapi.json" + VERSION_AND_HOST + "\r\n").repeat(100));
+            connect(app, 220, RawClient.head("GET /openapi.json").repeat(100));
             for (Socket socket : sockets) {
                 assertEquals('H', socket.getInputStream().read(), "the response has started");
             }
             for (int i = 0; i < 20; i++) {
-                assertEquals(200, app.get("/api/todos?limit=200", token).status());
+                expect(200, app.get("/api/todos?limit=200", token));
             }
             assertEquals(List.of(), app.printed("path=/openapi.json status=503"));
             disconnectAll();
-            String list = "GET /api/todos?limit=200" + VERSION_AND_HOST + "Authorization: Bearer " + token + "\r\n\r\n";
+            String list = get("/api/todos?limit=200", token);
             connect(app, 80, list.repeat(30));
             Load.await(() -> !app.printed("path=/api/todos status=503").isEmpty());
             List<Socket> stalled = List.copyOf(sockets);
@@ -285,7 +270,7 @@ class CrowdTest {
             sockets.addAll(stalled);
             Load.await(() -> app.get("/api/todos?limit=10", token).status() == 503);
             for (int i = 0; i < 20; i++) {
-                String metrics = new RawClient(metricsPort).exchange("GET /metrics" + VERSION_AND_HOST + "\r\n");
+                String metrics = new RawClient(metricsPort).exchange(RawClient.head("GET /metrics"));
                 assertEquals(200, RawClient.status(metrics), "the metrics port has its own memory");
             }
             assertUnharmed(app);
@@ -304,19 +289,20 @@ class CrowdTest {
                 .collect(Collectors.joining("", "{", ""));
         String body = strings.substring(0, Math.min(strings.length(), maxBodyBytes - 100));
         String password = "{\"username\":\"nobody\",\"password\":\"" + "\u00e4\u00b8\u00ad".repeat(500) + "\"";
-        String cookies = "Cookie: " + "x".repeat(33_000) + "\r\n";
+        String cookies = "Cookie: " + "x".repeat(33_000);
+        String length = "Content-Length: 100";
         try (var app = launchWithImageOptions(maxBodyBytes)) {
             for (String request : List.of(
                     login(password + " ".repeat(15_000) + "}"),
                     login(body, maxBodyBytes),
-                    "POST /api/auth/login?" + "x".repeat(33_000) + VERSION_AND_HOST + JSON_HEADERS + "100\r\n\r\n{",
-                    "POST /api/auth/login" + VERSION_AND_HOST + cookies + JSON_HEADERS + "100\r\n\r\n{",
-                    "GET /health/live" + VERSION_AND_HOST + "X: " + "x".repeat(200_000),
+                    RawClient.head("POST /api/auth/login?" + "x".repeat(33_000), JSON, length) + "{",
+                    RawClient.head("POST /api/auth/login", cookies, JSON, length) + "{",
+                    LIVE.strip() + "\r\nX: " + "x".repeat(200_000),
                     "GET /" + "x".repeat(220_000),
-                    "GET /" + "x".repeat(220_000) + VERSION_AND_HOST,
-                    "GET /health/live" + VERSION_AND_HOST + headers(5900),
-                    "GET /health/live" + VERSION_AND_HOST + headers(190) + "\r\n",
-                    "GET /nothing" + VERSION_AND_HOST + cookies + "\r\n")) {
+                    RawClient.head("GET /" + "x".repeat(220_000)).strip() + "\r\n",
+                    RawClient.head("GET /health/live", headers(5900)).strip() + "\r\n",
+                    RawClient.head("GET /health/live", headers(190)),
+                    RawClient.head("GET /nothing", cookies))) {
                 connect(app, request.startsWith("POST") ? 1400 : 600, request);
                 Load.await(() -> hasReadAll(app));
                 disconnectAll();
@@ -326,8 +312,8 @@ class CrowdTest {
         }
     }
 
-    private static String headers(int count) {
-        return IntStream.range(0, count).mapToObj(i -> "a" + i + ":\r\n").collect(Collectors.joining());
+    private static String[] headers(int count) {
+        return IntStream.range(0, count).mapToObj(i -> "a" + i + ":").toArray(String[]::new);
     }
 
     /**
@@ -344,7 +330,7 @@ class CrowdTest {
             String request = login("{\"username\":\"nobody\",\"password\":\"" + password + "\"}");
             connect(app, 50, request);
             for (int i = 0; i < 50; i++) {
-                assertEquals(200, app.get("/api/auth/verify", token).status());
+                expect(200, app.verify(token));
             }
             assertEquals(Set.of(400), readAll());
             assertUnharmed(app);
@@ -369,36 +355,27 @@ class CrowdTest {
                 admin.commands()
                         .hset("sessions:" + name, other, entry.replaceFirst("\"id\":\"[^\"]*", "\"id\":\"" + i));
             }
-            var todo = app.send("POST", "/api/todos", token, "{\"name\":\"" + "\ud83d\ude00".repeat(200) + "\"}");
+            var todo = app.createTodo(token, "\ud83d\ude00".repeat(200));
             for (int i = 1; i < 10_000; i++) {
                 String id = "00000000-0000-7000-8000-%012d".formatted(i);
                 admin.commands().hset("todos:" + name, id, todo.text().replace(todo.field("id"), id));
             }
-            assertEquals(
-                    409,
-                    app.send("POST", "/api/todos", token, "{\"name\":\"n\"}").status());
+            expect(409, app.createTodo(token, "n"));
             String checked = app.newToken();
-            String request = "GET " + path + VERSION_AND_HOST + "Authorization: Bearer " + token + "\r\n\r\n";
+            String request = get(path, token);
             connect(app, 300, "");
             var done = new AtomicBoolean();
             Set<Integer> statuses = ConcurrentHashMap.newKeySet();
-            List<Thread> threads = sockets.stream()
-                    .map(socket -> Thread.startVirtualThread(() -> {
-                        try {
-                            while (!done.get()) {
-                                socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
-                                statuses.add(readStatus(socket));
-                            }
-                        } catch (IOException _) {
-                            statuses.add(0);
-                        }
-                    }))
-                    .toList();
+            Thread crowd = Thread.startVirtualThread(() -> onEachSocket(socket -> {
+                while (!done.get()) {
+                    statuses.add(statusOf(socket, request));
+                }
+            }));
             for (int i = 0; i < 25; i++) {
-                assertEquals(200, app.get("/api/auth/verify", checked).status());
+                expect(200, app.verify(checked));
             }
             done.set(true);
-            threads.forEach(CrowdTest::join);
+            crowd.join();
             assertTrue(statuses.contains(200) && Set.of(200, 503).containsAll(statuses), statuses::toString);
             assertUnharmed(app);
         }
@@ -419,14 +396,13 @@ class CrowdTest {
     @Test
     void connections_beyond_the_open_file_limit_are_refused_and_the_service_stays_ready() throws Exception {
         try (var app = ServiceProcess.startWithOpenFiles(300, redis.url(), "JDK_JAVA_OPTIONS", "-Xmx200m")) {
-            String token = app.newToken();
-            connect(app, 400, "GET /health/live" + VERSION_AND_HOST + "\r\n");
+            expect(201, app.register(TestClient.newName()));
+            connect(app, 400, LIVE);
             assertEquals(Set.of(0, 200), readAll(), "some connections must be refused and the others served");
             redis.restart();
             Socket first = sockets.getFirst();
-            Load.await(() -> statusOf(first, "GET /health/ready" + VERSION_AND_HOST + "\r\n") == 200);
+            Load.await(() -> statusOf(first, READY) == 200);
             disconnectAll();
-            assertFalse(token.isEmpty());
             app.stop();
         }
     }
@@ -440,7 +416,7 @@ class CrowdTest {
                 "-Xmx400m -Djdk.httpserver.maxConnections=11000 -Dsun.net.httpserver.maxIdleConnections=11000")) {
             connect(app, count, "");
             for (int round = 0; round < 2; round++) {
-                send("GET /health/live" + VERSION_AND_HOST + "\r\n");
+                send(LIVE);
                 assertEquals(Set.of(200), readAll());
                 assertTrue(isReady(app));
             }

@@ -1,5 +1,6 @@
 package dev.latchkey;
 
+import static dev.latchkey.testing.TestClient.expect;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -11,8 +12,6 @@ import dev.latchkey.testing.ServiceProcess;
 import dev.latchkey.testing.TestClient;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.SocketException;
 import java.nio.charset.StandardCharsets;
@@ -37,7 +36,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 class HostileClientsTest {
     private static final int MAX_CONNECTIONS = 20;
     private static final int RECEIVE_BUFFER = 4096;
-    private static final int DEADLINE_MILLIS = 20_000;
     private static final Pattern STATUS = Pattern.compile("HTTP/1\\.1 ([0-9]{3}) ");
     private static final Set<String> STATUSES = Set.of(
             "100", "200", "201", "204", "304", "400", "401", "404", "405", "409", "412", "413", "415", "501", "503",
@@ -60,14 +58,12 @@ class HostileClientsTest {
     }
 
     private static ServiceProcess launch(String options) throws Exception {
-        return ServiceProcess.start(
-                redis.url(),
-                "LOGIN_THROTTLE",
-                "false",
-                "TRUSTED_PROXY_HOPS",
-                "1",
-                "JDK_JAVA_OPTIONS",
-                "-XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError " + options);
+        String[] settings = {
+            "LOGIN_THROTTLE", "false",
+            "TRUSTED_PROXY_HOPS", "1",
+            "JDK_JAVA_OPTIONS", "-XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError " + options,
+        };
+        return ServiceProcess.start(redis.url(), settings);
     }
 
     @AfterEach
@@ -79,15 +75,13 @@ class HostileClientsTest {
     static void stop() throws Exception {
         try (var _ = redis;
                 var _ = app) {
-            List<String> lines = app.stop(); // asserts the exit code 0, which means that no request is in flight
-            assertEquals(
-                    List.of(),
-                    lines.stream().filter(line -> line.contains(" ERROR ")).toList());
+            app.stop(); // asserts the exit code 0, which means that no request is in flight
+            assertEquals(List.of(), app.printed(" ERROR "));
         }
     }
 
     private static boolean isServed() {
-        String request = "GET /api/auth/verify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token + "\r\n\r\n";
+        String request = RawClient.head("GET /api/auth/verify", "Authorization: Bearer " + token);
         try {
             return RawClient.status(new RawClient(app.port()).exchange(request)) == 200;
         } catch (IOException e) {
@@ -96,11 +90,7 @@ class HostileClientsTest {
     }
 
     private static Socket connect() throws IOException {
-        var socket = new Socket();
-        socket.setReceiveBufferSize(RECEIVE_BUFFER);
-        socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), app.port()));
-        socket.setSoTimeout(DEADLINE_MILLIS);
-        return socket;
+        return new RawClient(app.port()).open(RECEIVE_BUFFER);
     }
 
     private static void send(Socket socket, String text) {
@@ -141,12 +131,9 @@ class HostileClientsTest {
     void a_client_that_never_reads_its_responses_is_disconnected() throws Exception {
         String name = "\u00e4".repeat(200); // the responses must exceed the buffers between service and client
         for (int i = 0; i < 50; i++) {
-            assertEquals(
-                    201,
-                    app.send("POST", "/api/todos", token, "{\"name\":\"" + name + "\"}")
-                            .status());
+            expect(201, app.createTodo(token, name));
         }
-        String request = "GET /api/todos?limit=200 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token + "\r\n\r\n";
+        String request = RawClient.head("GET /api/todos?limit=200", "Authorization: Bearer " + token);
         List<Socket> sockets = new ArrayList<>();
         for (int i = 0; i < MAX_CONNECTIONS; i++) {
             Socket socket = connect();
@@ -284,10 +271,8 @@ class HostileClientsTest {
                 "{\"" + "n".repeat(limit - 20) + "\":1}",
                 "{\"name\":\"" + "\\u0000".repeat(limit / 6 - 20) + "\"}",
                 "{" + "\"name\":\"a\",".repeat(limit / 11 - 1) + "\"name\":\"b\"}")) {
-            assertEquals(400, app.send("POST", "/api/todos", token, body).status());
+            expect(400, app.send("POST", "/api/todos", token, body));
         }
-        assertEquals(
-                413,
-                app.send("POST", "/api/todos", token, " ".repeat(limit + 1)).status());
+        expect(413, app.send("POST", "/api/todos", token, " ".repeat(limit + 1)));
     }
 }

@@ -1,5 +1,6 @@
 package dev.latchkey;
 
+import static dev.latchkey.testing.TestClient.expect;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -14,6 +15,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -41,10 +43,7 @@ class LogTest {
 
     @BeforeEach
     void startRedis() throws IOException {
-        redis = EmbeddedRedis.start();
-        try (var open = new RedisAdmin(redis.url(), false)) {
-            open.commands().configSet("requirepass", REDIS_PASSWORD);
-        }
+        redis = EmbeddedRedis.start(Map.of("requirepass", REDIS_PASSWORD));
         url = redis.url().replace("redis://", "redis://:" + REDIS_PASSWORD + "@");
         connection = new RedisAdmin(url, false);
         commands = connection.commands();
@@ -56,85 +55,46 @@ class LogTest {
         redis.close();
     }
 
-    private static TestClient.Answer send(
-            TestClient app, String id, String method, String path, String token, String body) {
-        return app.send(
-                method,
-                path,
-                body,
-                "Authorization",
-                "Bearer " + token,
-                "X-Request-Id",
-                id,
-                "X-Forwarded-For",
-                "203.0.113.7");
+    /** Returns a client whose requests have the id. */
+    private static TestClient client(TestClient app, String id) {
+        return app.from("203.0.113.7").with("X-Request-Id", id);
     }
 
-    private static void sendForm(TestClient app, String id, String path, String token, String basic) {
-        app.send(
-                "POST",
-                path,
-                "token=" + token,
-                "Content-Type",
-                "application/x-www-form-urlencoded",
-                "Authorization",
-                basic,
-                "X-Request-Id",
-                id,
-                "X-Forwarded-For",
-                "203.0.113.7");
-    }
-
-    private static String passwordChange(String current, String next) {
-        return "{\"currentPassword\":\"" + current + "\",\"newPassword\":\"" + next + "\"}";
+    private static void sendForm(TestClient client, String path, String token, String basic) {
+        client.with("Authorization", basic).send("POST", path, "token=" + token, "Content-Type", TestClient.FORM);
     }
 
     /** Sends requests that cause every audit event, each with its own request id. Returns all secrets that occurred. */
     private static Set<String> causeAllEvents(TestClient app) {
-        String path = "/api/auth/";
-        String credentials = TestClient.credentials("Alice", TestClient.PASSWORD);
         Set<String> secrets =
                 new HashSet<>(Set.of(TestClient.PASSWORD, WRONG_PASSWORD, NEW_PASSWORD, REDIS_PASSWORD, "pbkdf2"));
-        send(app, "r1", "POST", path + "register", "x", credentials);
-        send(app, "r2", "POST", path + "login", "x", TestClient.credentials("ALICE", WRONG_PASSWORD));
+        client(app, "r1").register("Alice");
+        client(app, "r2").login("ALICE", WRONG_PASSWORD);
         List<String> tokens = new ArrayList<>();
         for (String id : List.of("r3", "r4", "r5", "r6")) {
-            tokens.add(send(app, id, "POST", path + "login", "x", credentials).field("token"));
+            tokens.add(client(app, id).login("Alice", TestClient.PASSWORD).field("token"));
         }
         secrets.addAll(tokens);
-        String refreshed =
-                send(app, "r7", "POST", path + "refresh", tokens.get(1), "").field("token");
-        secrets.add(refreshed);
-        String id = app.get(path + "sessions", tokens.get(2))
-                .json()
-                .get("sessions")
-                .get(0)
-                .get("id")
-                .asString();
-        assertEquals(
-                204,
-                send(app, "r8", "DELETE", path + "sessions/" + id, tokens.get(2), "")
-                        .status());
-        assertEquals(
-                204, send(app, "r9", "POST", path + "logout", refreshed, "").status());
-        send(app, "r10", "PUT", path + "password", tokens.get(2), passwordChange(WRONG_PASSWORD, NEW_PASSWORD));
-        String change = passwordChange(TestClient.PASSWORD, NEW_PASSWORD);
-        String last = send(app, "r11", "PUT", path + "password", tokens.get(2), change)
+        String refreshed = client(app, "r7").refresh(tokens.get(1)).field("token");
+        String token = tokens.get(2);
+        String id =
+                app.get("/api/auth/sessions", token).json().at("/sessions/0/id").asString();
+        expect(204, client(app, "r8").send("DELETE", "/api/auth/sessions/" + id, token, ""));
+        expect(204, client(app, "r9").logout(refreshed));
+        client(app, "r10").changePassword(token, WRONG_PASSWORD, NEW_PASSWORD);
+        String last = client(app, "r11")
+                .changePassword(token, TestClient.PASSWORD, NEW_PASSWORD)
                 .field("token");
-        secrets.add(last);
-        send(app, "r12", "GET", path + "me?access_token=" + last, last, "");
-        String revoked = send(app, "r14", "POST", path + "login", "x", TestClient.credentials("alice", NEW_PASSWORD))
-                .field("token");
+        client(app, "r12").get("/api/auth/me?access_token=" + last, last);
+        String revoked = client(app, "r14").login("alice", NEW_PASSWORD).field("token");
         String secret = TestClient.CLIENT_SECRET;
-        secrets.addAll(List.of(revoked, secret, secret.replaceAll(".*[^a-z]", ""))); // the last part is never escaped
-        sendForm(app, "r15", path + "revoke", revoked, TestClient.basic(TestClient.CLIENT_ID, secret));
-        sendForm(app, "r16", path + "introspect", last, TestClient.basic(secret, TestClient.CLIENT_ID));
-        assertEquals(
-                204,
-                send(app, "r13", "DELETE", path + "account", last, "{\"password\":\"" + NEW_PASSWORD + "\"}")
-                        .status());
+        secrets.addAll(List.of(
+                refreshed, last, revoked, secret, secret.replaceAll(".*[^a-z]", ""))); // the last part is never escaped
+        sendForm(client(app, "r15"), "/api/auth/revoke", revoked, TestClient.basic(TestClient.CLIENT_ID, secret));
+        sendForm(client(app, "r16"), "/api/auth/introspect", last, TestClient.basic(secret, TestClient.CLIENT_ID));
+        expect(204, client(app, "r13").deleteAccount(last, NEW_PASSWORD));
         for (int i = 0; i < 11; i++) {
-            send(app, "t" + i, "POST", path + "login", "x", TestClient.credentials("bob", WRONG_PASSWORD));
+            client(app, "t" + i).login("bob", WRONG_PASSWORD);
         }
         secrets.remove("");
         return secrets;
@@ -168,25 +128,30 @@ class LogTest {
             commands.flushall();
             List<String> lines;
             Set<String> secrets;
-            try (var service = ServiceProcess.start(
-                    url,
-                    "TOKEN_STORAGE",
-                    storage,
-                    "LOG_LEVEL",
-                    level,
-                    "LOG_FORMAT",
-                    format,
-                    "TRUSTED_PROXY_HOPS",
-                    "1",
-                    "MAX_SESSIONS_PER_USER",
-                    "3",
-                    "INTROSPECTION_CLIENT_ID",
-                    TestClient.CLIENT_ID,
-                    "INTROSPECTION_CLIENT_SECRET",
-                    TestClient.CLIENT_SECRET)) {
+            String[] settings = {
+                "TOKEN_STORAGE",
+                storage,
+                "LOG_LEVEL",
+                level,
+                "LOG_FORMAT",
+                format,
+                "TRUSTED_PROXY_HOPS",
+                "1",
+                "MAX_SESSIONS_PER_USER",
+                "3",
+                "INTROSPECTION_CLIENT_ID",
+                TestClient.CLIENT_ID,
+                "INTROSPECTION_CLIENT_SECRET",
+                TestClient.CLIENT_SECRET,
+            };
+            try (var service = ServiceProcess.start(url, settings)) {
                 secrets = causeAllEvents(service);
                 commands.hset("throttle:client:203.0.113.7", "all", "100");
-                sendForm(service, "r17", "/api/auth/introspect", "x", "Basic beyond the limit, which is not logged");
+                sendForm(
+                        client(service, "r17"),
+                        "/api/auth/introspect",
+                        "x",
+                        "Basic beyond the limit, which is not logged");
                 lines = service.stop();
             }
             for (String line : lines) {
@@ -245,7 +210,7 @@ class LogTest {
                 for (String part : List.of(c, "\u2028", "\u202e", "\u200b")) {
                     String name = "root" + part + forged;
                     service.login(name, WRONG_PASSWORD);
-                    service.send("POST", "/api/auth/register", TestClient.credentials(name, WRONG_PASSWORD));
+                    service.register(name, WRONG_PASSWORD);
                 }
             }
             lines = service.stop();
@@ -287,10 +252,8 @@ class LogTest {
         List<String> lines;
         try (var service = ServiceProcess.start(url, "LOG_FORMAT", format)) {
             commands.set("users:alice", "{\"passwordHash\":\"pbkdf2-secret\n2026 INFO forged\"");
-            var response = service.login("alice", WRONG_PASSWORD);
-            assertEquals(500, response.status());
-            assertFalse(
-                    response.text().contains("Exception") || response.text().contains("latchkey."), response.text());
+            var response = expect(500, service.login("alice", WRONG_PASSWORD));
+            assertFalse(response.text().matches("(?s).*(Exception|latchkey\\.).*"), response.text());
             assertTrue(response.text().contains(response.header("X-Request-Id")));
             lines = service.stop();
             int i = 0;
@@ -329,7 +292,7 @@ class LogTest {
         List<String> lines;
         try (var service = ServiceProcess.start(url, "LOG_LEVEL", "warn", "TRUSTED_PROXY_HOPS", hops)) {
             for (String id : List.of("r1", "r2")) {
-                send(service, id, "POST", "/api/auth/login", "x", TestClient.credentials("alice", WRONG_PASSWORD));
+                client(service, id).login("alice", WRONG_PASSWORD);
             }
             lines = service.stop();
         }

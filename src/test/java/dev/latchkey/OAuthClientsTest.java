@@ -93,13 +93,12 @@ class OAuthClientsTest extends StorageMatrix {
     })
     void clients_that_do_not_form_encode_their_secret_work_without_plus_and_percent_in_it(String secret, boolean works)
             throws Exception {
-        try (var other = TestApp.start(
-                "TOKEN_STORAGE",
-                storage,
-                "INTROSPECTION_CLIENT_ID",
-                "resource-server",
-                "INTROSPECTION_CLIENT_SECRET",
-                secret)) {
+        String[] settings = {
+            "TOKEN_STORAGE", storage,
+            "INTROSPECTION_CLIENT_ID", "resource-server",
+            "INTROSPECTION_CLIENT_SECRET", secret,
+        };
+        try (var other = TestApp.start(settings)) {
             var restClient = RestClient.builder()
                     .defaultHeaders(headers -> headers.setBasicAuth("resource-server", secret))
                     .build();

@@ -13,6 +13,8 @@ import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -27,9 +29,8 @@ class PrometheusTest {
 
     /** Prints nothing about the metrics if there are no errors and no warnings. */
     private static void assertPromtoolAccepts(Path input, String... arguments) throws Exception {
-        String[] command = new String[arguments.length + 1];
-        command[0] = Shell.require("promtool");
-        System.arraycopy(arguments, 0, command, 1, arguments.length);
+        List<String> command = new ArrayList<>(List.of(Shell.require("promtool")));
+        command.addAll(List.of(arguments));
         Process process = new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectInput(input.toFile())

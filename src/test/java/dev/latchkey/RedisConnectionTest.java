@@ -1,5 +1,6 @@
 package dev.latchkey;
 
+import static dev.latchkey.testing.TestClient.expect;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -64,12 +65,12 @@ class RedisConnectionTest {
             long before = connections(toOld);
             Instant end = Instant.now().plusSeconds(2);
             while (Instant.now().isBefore(end)) {
-                assertEquals(503, app.login(user, TestApp.PASSWORD).status());
+                expect(503, app.login(user, TestApp.PASSWORD));
             }
             assertTrue(connections(toOld) - before <= 4, "at most one new connection per second");
             name.moveTo(next.port());
             Load.await(() -> app.login(user, TestApp.PASSWORD).status() == 200);
-            assertEquals(200, app.send("POST", "/api/auth/refresh", token, "").status());
+            expect(200, app.refresh(token));
         }
     }
 
@@ -94,7 +95,7 @@ class RedisConnectionTest {
             }));
             Instant end = Instant.now().plusSeconds(6);
             while (Instant.now().isBefore(end)) {
-                assertEquals(503, app.login("alice", TestApp.PASSWORD).status());
+                expect(503, app.login("alice", TestApp.PASSWORD));
             }
             assertTrue(accepted.get() <= 3, accepted + " connections in 6 s");
             // If the handshake had such a last step, a late reply would multiply the connections.
@@ -123,7 +124,7 @@ class RedisConnectionTest {
             String farUrl = far.url().replace("redis:", url.substring(0, url.indexOf(':') + 1));
             try (var app = TestApp.startOn(new Topology(farUrl, url), "REDIS_TIMEOUT_MS", "1000")) {
                 Load.await(() -> app.send("GET", "/health/ready", "").status() == 200);
-                assertEquals(201, app.register(TestApp.newName()).status());
+                expect(201, app.register(TestApp.newName()));
             }
         }
     }
@@ -135,7 +136,7 @@ class RedisConnectionTest {
                 var app = TestApp.startOn(redis.url(), "REDIS_TIMEOUT_MS", "5000")) {
             String token = app.newToken();
             for (int i = 0; i < 10; i++) {
-                app.get("/api/auth/verify", token);
+                app.verify(token);
                 String clients = app.redis().clientList();
                 long closed = app.redis().clientKill(KillArgs.Builder.skipme());
                 assertEquals(1, closed, clients);
@@ -144,7 +145,7 @@ class RedisConnectionTest {
                                 .filter(client -> isOpen(client, redis.port()))
                                 .count()
                         == 1);
-                assertEquals(200, app.get("/api/auth/verify", token).status());
+                expect(200, app.verify(token));
             }
         }
     }
@@ -165,13 +166,9 @@ class RedisConnectionTest {
     void all_addresses_of_a_host_name_are_tried_and_a_new_one_is_found(@TempDir Path folder) throws Exception {
         Path hosts = Files.writeString(folder.resolve("hosts"), "127.0.0.9 my_redis\n127.0.0.1 my_redis\n");
         int port = EmbeddedRedis.freePort();
+        String[] settings = {"REDIS_TIMEOUT_MS", "1000", "JAVA_TOOL_OPTIONS", "-Djdk.net.hosts.file=" + hosts};
         try (var first = EmbeddedRedis.startOn(port);
-                var app = ServiceProcess.start(
-                        "redis://my_redis:" + port,
-                        "REDIS_TIMEOUT_MS",
-                        "1000",
-                        "JAVA_TOOL_OPTIONS",
-                        "-Djdk.net.hosts.file=" + hosts)) {
+                var app = ServiceProcess.start("redis://my_redis:" + port, settings)) {
             Files.writeString(hosts, "127.0.0.2 my_redis\n");
             first.kill();
             app.awaitReady(503);
@@ -211,11 +208,12 @@ class RedisConnectionTest {
                     answer(nameserver);
                 }
             }));
-            try (var app = ServiceProcess.startAfter(
+            try (var app = ServiceProcess.launchAfter(
                     List.of("unshare", "-m", "bash"),
                     "mount --bind " + resolv + " /etc/resolv.conf",
                     "redis://redis.example:" + redis.port())) {
-                assertEquals(201, app.register(TestApp.newName()).status());
+                app.awaitReady(200);
+                expect(201, app.register(TestApp.newName()));
                 var query = new DatagramPacket(new byte[512], 512);
                 silent.receive(query); // The service has asked this nameserver too.
             }

@@ -8,12 +8,11 @@ import dev.latchkey.testing.Certificates;
 import dev.latchkey.testing.Documents;
 import dev.latchkey.testing.EmbeddedRedis;
 import dev.latchkey.testing.Load;
-import dev.latchkey.testing.RawClient;
-import dev.latchkey.testing.RedisAdmin;
+import dev.latchkey.testing.RedisCluster;
 import dev.latchkey.testing.ServiceProcess;
 import dev.latchkey.testing.Shell;
+import io.lettuce.core.cluster.SlotHash;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
@@ -65,8 +64,8 @@ class RedisTlsTest {
     }
 
     private static ServiceProcess launch(int redisPort, String options) throws IOException {
-        return ServiceProcess.launchIn(
-                folder, "rediss://localhost:" + redisPort, "JAVA_TOOL_OPTIONS", options, "REDIS_TIMEOUT_MS", "3000");
+        String[] settings = {"JAVA_TOOL_OPTIONS", options, "REDIS_TIMEOUT_MS", "3000"};
+        return ServiceProcess.launchIn(folder, "rediss://localhost:" + redisPort, settings);
     }
 
     private static void assertWorks(ServiceProcess service) throws InterruptedException {
@@ -102,12 +101,9 @@ class RedisTlsTest {
     void an_expired_certificate_is_refused() throws Exception {
         int port = EmbeddedRedis.freePort();
         Map<String, String> expired = Map.of(
-                "tls-auth-clients",
-                "no",
-                "tls-cert-file",
-                folder.resolve("expired.crt").toString(),
-                "tls-key-file",
-                folder.resolve("expired.key").toString());
+                "tls-auth-clients", "no",
+                "tls-cert-file", folder.resolve("expired.crt").toString(),
+                "tls-key-file", folder.resolve("expired.key").toString());
         try (var _ = redis(port, expired);
                 var service = launch(port, withTrustStore)) {
             assertCannotConnect(service, "the certificate of Redis has expired");
@@ -122,13 +118,10 @@ class RedisTlsTest {
         sentinelSettings.put("tls-replication", "yes");
         sentinelSettings.put("sentinel announce-hostnames", "yes");
         sentinelSettings.put("sentinel resolve-hostnames yes\nsentinel monitor main localhost " + masterPort, "1");
+        String url = "rediss-sentinel://localhost:" + sentinelPort + "#main";
         try (var _ = redis(masterPort, Map.of());
                 var _ = EmbeddedRedis.startSentinel(sentinelSettings);
-                var service = ServiceProcess.launchIn(
-                        folder,
-                        "rediss-sentinel://localhost:" + sentinelPort + "#main",
-                        "JAVA_TOOL_OPTIONS",
-                        withKeyStore)) {
+                var service = ServiceProcess.launchIn(folder, url, "JAVA_TOOL_OPTIONS", withKeyStore)) {
             assertWorks(service);
         }
     }
@@ -164,32 +157,30 @@ class RedisTlsTest {
     private static EmbeddedRedis node(int tlsPort, int busPort, Map<String, String> directives) throws IOException {
         int port = EmbeddedRedis.freePort(); // without TLS, so that the test can configure the cluster
         Map<String, String> settings = certificates.redisSettings(tlsPort);
-        settings.putAll(Map.of("port", Integer.toString(port), "tls-auth-clients", "no"));
-        settings.putAll(Map.of("cluster-enabled", "yes", "cluster-port", Integer.toString(busPort)));
-        settings.putAll(
-                Map.of("tls-cluster", "yes", "cluster-announce-ip", "127.0.0.1", "cluster-node-timeout", "1000"));
+        settings.putAll(Map.of(
+                "port", Integer.toString(port),
+                "tls-auth-clients", "no",
+                "tls-cluster", "yes",
+                "cluster-enabled", "yes",
+                "cluster-port", Integer.toString(busPort),
+                "cluster-announce-ip", "127.0.0.1",
+                "cluster-node-timeout", "1000"));
         settings.putAll(directives);
         return EmbeddedRedis.startOn(port, settings);
     }
 
-    private static void send(EmbeddedRedis node, String command) throws IOException {
-        assertEquals("+OK\r\n", new RawClient(node.port()).exchange(command + "\n"), command);
+    private static void send(EmbeddedRedis node, String command) {
+        assertEquals("+OK\r\n", node.send(command), command);
     }
 
-    private static void addAllSlots(EmbeddedRedis node) throws IOException {
+    private static void addAllSlots(EmbeddedRedis node) {
         send(node, "CLUSTER ADDSLOTSRANGE 0 16383");
         awaitReply(node, "CLUSTER INFO", "cluster_state:ok");
     }
 
     private static void awaitReply(EmbeddedRedis node, String command, String pattern) {
-        Load.await(() -> {
-            try {
-                String reply = new RawClient(node.port()).exchange(command + "\n");
-                return Pattern.compile(pattern, Pattern.DOTALL).matcher(reply).find();
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
-        });
+        Pattern expected = Pattern.compile(pattern, Pattern.DOTALL);
+        Load.await(() -> expected.matcher(node.send(command)).find());
     }
 
     private static ServiceProcess launchOnCluster(String url) throws IOException {
@@ -228,7 +219,7 @@ class RedisTlsTest {
             try (var service = launchOnCluster("rediss://localhost:" + port)) {
                 assertWorks(service);
                 move("users:moved", node, other);
-                String redirect = new RawClient(node.port()).exchange("GET users:moved\n");
+                String redirect = node.send("GET users:moved");
                 assertTrue(redirect.matches("-MOVED \\d+ localhost:\\d+\r\n"), redirect);
                 assertEquals(201, service.register("moved").status());
             }
@@ -236,12 +227,9 @@ class RedisTlsTest {
     }
 
     /** Moves the slot of a key. The service is not told, so the first node redirects it. */
-    private static void move(String key, EmbeddedRedis from, EmbeddedRedis to) throws IOException {
-        try (var admin = new RedisAdmin(to.url(), false)) {
-            String setSlot = "CLUSTER SETSLOT " + admin.commands().clusterKeyslot(key) + " NODE "
-                    + admin.commands().clusterMyId();
-            send(to, setSlot);
-            send(from, setSlot);
-        }
+    private static void move(String key, EmbeddedRedis from, EmbeddedRedis to) {
+        String setSlot = "CLUSTER SETSLOT " + SlotHash.getSlot(key) + " NODE " + RedisCluster.id(to);
+        send(to, setSlot);
+        send(from, setSlot);
     }
 }

@@ -1,5 +1,6 @@
 package dev.latchkey;
 
+import static dev.latchkey.testing.TestClient.expect;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -9,12 +10,12 @@ import dev.latchkey.accounts.Username;
 import dev.latchkey.redis.RedisUnavailableException;
 import dev.latchkey.testing.Documents;
 import dev.latchkey.testing.EmbeddedRedis;
-import dev.latchkey.testing.RawClient;
 import dev.latchkey.testing.RedisAdmin;
 import dev.latchkey.testing.RedisCluster;
 import dev.latchkey.testing.RedisSentinels;
 import dev.latchkey.testing.TestApp;
 import dev.latchkey.testing.TrainingRun;
+import io.lettuce.core.cluster.SlotHash;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -45,9 +46,9 @@ class RedisUserTest {
         forList = lines.get(3);
     }
 
-    /** Sends a line to Redis as it is written in the document. Redis accepts commands in that form. */
-    private static void send(EmbeddedRedis redis, String line) throws IOException {
-        assertEquals("+OK\r\n", new RawClient(redis.port()).exchange(line), line);
+    /** Sends a line to Redis as it is written in the document. */
+    private static void send(EmbeddedRedis redis, String line) {
+        assertEquals("+OK\r\n", redis.send(line), line);
     }
 
     private static String asUser(String url) {
@@ -61,9 +62,7 @@ class RedisUserTest {
 
     /** Returns the commands that Redis has executed since it was started, including those in scripts. */
     private static Set<String> executed(EmbeddedRedis redis) {
-        try (var admin = new RedisAdmin(redis.url(), false)) {
-            return commands("cmdstat_(\\S+):calls=[1-9]", admin.commands().info("commandstats"));
-        }
+        return commands("cmdstat_(\\S+):calls=[1-9]", redis.send("INFO commandstats"));
     }
 
     private static void assertDeniedCommandsAreDocumented(EmbeddedRedis redis) throws IOException {
@@ -134,12 +133,12 @@ class RedisUserTest {
         try (var redis = EmbeddedRedis.start();
                 var withAclFile = EmbeddedRedis.start(Map.of("aclfile", aclFile.toString()))) {
             send(redis, user);
-            send(redis, "CONFIG REWRITE\n");
+            send(redis, "CONFIG REWRITE");
             send(withAclFile, user);
-            send(withAclFile, "ACL SAVE\n");
+            send(withAclFile, "ACL SAVE");
             for (EmbeddedRedis restarted : List.of(redis, withAclFile)) {
                 restarted.restart();
-                send(restarted, "AUTH latchkey PASSWORD\n");
+                send(restarted, "AUTH latchkey PASSWORD");
             }
         }
     }
@@ -162,12 +161,12 @@ class RedisUserTest {
             for (EmbeddedRedis node : cluster.nodes()) {
                 send(node, user);
                 send(node, forCluster);
-                send(node, "CONFIG RESETSTAT\n");
+                send(node, "CONFIG RESETSTAT");
             }
             try (var app = TestApp.startOn(asUser(cluster.url()))) {
                 TrainingRun.account(app);
                 move("users:moving", cluster.nodes());
-                assertEquals(201, app.register("moving").status());
+                expect(201, app.register("moving"));
             }
             Set<String> executed = new TreeSet<>();
             for (EmbeddedRedis node : cluster.nodes()) {
@@ -180,14 +179,10 @@ class RedisUserTest {
 
     /** Starts to move the slot of a key to the other node, which then requires ASKING before each command. */
     private static void move(String key, List<EmbeddedRedis> nodes) {
-        try (var first = new RedisAdmin(nodes.get(0).url(), false);
-                var second = new RedisAdmin(nodes.get(1).url(), false)) {
-            int slot = Math.toIntExact(first.commands().clusterKeyslot(key));
-            boolean firstOwns = slot < 16_384 / 2;
-            var from = (firstOwns ? first : second).commands();
-            var to = (firstOwns ? second : first).commands();
-            to.clusterSetSlotImporting(slot, from.clusterMyId());
-            from.clusterSetSlotMigrating(slot, to.clusterMyId());
-        }
+        int slot = SlotHash.getSlot(key);
+        EmbeddedRedis from = nodes.get(slot < SlotHash.SLOT_COUNT / 2 ? 0 : 1);
+        EmbeddedRedis to = nodes.get(slot < SlotHash.SLOT_COUNT / 2 ? 1 : 0);
+        send(to, "CLUSTER SETSLOT " + slot + " IMPORTING " + RedisCluster.id(from));
+        send(from, "CLUSTER SETSLOT " + slot + " MIGRATING " + RedisCluster.id(to));
     }
 }

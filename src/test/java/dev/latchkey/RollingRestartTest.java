@@ -32,7 +32,7 @@ class RollingRestartTest {
             for (ServiceProcess instance : instances) {
                 instance.awaitReady(200);
             }
-            proxy.awaitReady(() -> isReady(client));
+            proxy.awaitReady(() -> client.responds("/health/ready", 200));
             var load = new Load(client, CLIENTS, false);
             load.start();
             load.await(MIN_REQUESTS);
@@ -80,14 +80,6 @@ class RollingRestartTest {
                 """.formatted(ports[0], ports[1], ports[2]);
         Files.writeString(folder.resolve("proxy.conf"), configuration);
         return ProxyProcess.launch("caddy run --adapter caddyfile --config proxy.conf", folder);
-    }
-
-    private static boolean isReady(TestClient client) {
-        try {
-            return client.send("GET", "/health/ready", "").status() == 200;
-        } catch (IllegalStateException _) {
-            return false; // The proxy does not listen yet.
-        }
     }
 
     private static ServiceProcess launch(int port, EmbeddedRedis redis) throws IOException {

@@ -70,13 +70,14 @@ class ScriptsTest {
     private static Result run(Path folder, String... command) throws IOException, InterruptedException {
         var builder = new ProcessBuilder(command).directory(folder.toFile()).redirectErrorStream(true);
         Map<String, String> environment = builder.environment();
-        String path = environment.get("PATH");
+        String path = temp.resolve("bin") + ":" + environment.get("PATH");
         environment.clear();
-        environment.put("PATH", temp.resolve("bin") + ":" + path);
-        environment.put("LANG", "C.UTF-8");
-        environment.put("CDPATH", elsewhere.resolve("cdpath").toString());
-        environment.put("JAVA25_HOME", temp.toString());
-        environment.put("CALLS", temp.resolve("calls").toString());
+        environment.putAll(Map.of(
+                "PATH", path,
+                "LANG", "C.UTF-8",
+                "CDPATH", elsewhere.resolve("cdpath").toString(),
+                "JAVA25_HOME", temp.toString(),
+                "CALLS", temp.resolve("calls").toString()));
         Process process = builder.start();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         return new Result(process.waitFor(), output);

@@ -1,5 +1,6 @@
 package dev.latchkey;
 
+import static dev.latchkey.testing.TestClient.expect;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
@@ -17,7 +18,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
-import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -26,49 +26,41 @@ import tools.jackson.databind.JsonNode;
 /** How a user lists and ends sessions. */
 @CsvSource({"plain, one", "hashed, one", "plain, acl", "hashed, tls", "plain, sentinel", "hashed, cluster"})
 class SessionsTest extends StorageMatrix {
-    private static List<JsonNode> sessions(TestApp app, String token) {
-        var response = app.get("/api/auth/sessions", token);
-        assertEquals(200, response.status());
-        return StreamSupport.stream(response.json().get("sessions").spliterator(), false)
-                .toList();
+    private static List<JsonNode> sessions(TestClient app, String token) {
+        var response = expect(200, app.get("/api/auth/sessions", token));
+        return response.json().get("sessions").valueStream().toList();
     }
 
-    private static List<String> ids(TestApp app, String token) {
+    private static List<String> ids(TestClient app, String token) {
         return sessions(app, token).stream()
                 .map(session -> session.get("id").asString())
                 .toList();
     }
 
-    private static String currentId(TestApp app, String token) {
+    private static String currentId(TestClient app, String token) {
         return sessions(app, token).stream()
                 .filter(session -> session.get("current").asBoolean())
                 .map(session -> session.get("id").asString())
                 .collect(Collectors.joining());
     }
 
-    private static String login(TestApp app, String name, String... headers) {
-        return app.send("POST", "/api/auth/login", TestApp.credentials(name, TestApp.PASSWORD), headers)
-                .field("token");
+    private static String login(TestClient app, String name) {
+        return app.login(name, TestApp.PASSWORD).field("token");
     }
 
     @Test
     void a_login_starts_a_session_that_shows_its_dates_and_its_client() {
         String name = TestApp.newName();
         app.register(name);
-        String token = login(app, name, "User-Agent", "curl/8.14.1");
+        String token = login(app.with("User-Agent", "curl/8.14.1"), name);
         JsonNode session = sessions(app, token).getFirst();
-        assertEquals(
-                Set.of("id", "createdDate", "expiresDate", "userAgent", "address", "current"),
-                Set.copyOf(session.propertyNames()));
         assertEquals("curl/8.14.1", session.get("userAgent").asString());
         assertEquals("127.0.0.1", session.get("address").asString());
         assertTrue(session.get("current").asBoolean());
         Instant created = Instant.parse(session.get("createdDate").asString());
         assertTrue(Duration.between(created, Instant.now()).abs().toMinutes() < 5);
-        assertEquals(
-                created.plusSeconds(1800),
-                Instant.parse(session.get("expiresDate").asString()));
-        assertEquals(24, session.get("createdDate").asString().length());
+        Instant expires = Instant.parse(session.get("expiresDate").asString());
+        assertEquals(created.plusSeconds(1800), expires);
     }
 
     @Test
@@ -97,21 +89,15 @@ class SessionsTest extends StorageMatrix {
         String token = app.newToken();
         JsonNode before = sessions(app, token).getFirst();
         for (int i = 0; i < 3; i++) {
-            token = app.send("POST", "/api/auth/refresh", "", "Authorization", "Bearer " + token, "User-Agent", "v2")
-                    .field("token");
+            token = app.with("User-Agent", "v2").refresh(token).field("token");
         }
         assertEquals(1, sessions(app, token).size());
         JsonNode after = sessions(app, token).getFirst();
         assertEquals(before.get("id"), after.get("id"));
         assertEquals(before.get("createdDate"), after.get("createdDate"));
-        assertTrue(after.get("expiresDate")
-                        .asString()
-                        .compareTo(before.get("expiresDate").asString())
-                > 0);
-        assertEquals(
-                "v2",
-                after.get("userAgent").asString(),
-                "The user agent must be that of the client that refreshed the token.");
+        String expires = after.get("expiresDate").asString();
+        assertTrue(expires.compareTo(before.get("expiresDate").asString()) > 0, expires);
+        assertEquals("v2", after.get("userAgent").asString()); // that of the client that refreshed the token
         assertTrue(after.get("current").asBoolean());
     }
 
@@ -120,11 +106,9 @@ class SessionsTest extends StorageMatrix {
         String name = TestApp.newName();
         String token = app.newToken(name);
         String id = currentId(app, token);
-        assertEquals(401, app.get("/api/auth/verify", id).status());
+        expect(401, app.verify(id));
         String key = app.liveKeys(name).getFirst();
-        assertFalse(
-                key.contains(id) || token.contains(id) || id.contains(token),
-                "The session id and the token must not contain each other.");
+        assertFalse(key.contains(id) || token.contains(id) || id.contains(token), id);
         assertFalse(app.get("/api/auth/sessions", token).text().contains(key.substring("tokens:".length())));
         assertNotEquals(id, currentId(app, login(app, name)));
     }
@@ -137,7 +121,7 @@ class SessionsTest extends StorageMatrix {
                 Instant.now().minusSeconds(age).truncatedTo(ChronoUnit.MILLIS).toString();
         String entry = service.redis().hget(index, field);
         service.redis().hset(index, field, entry.replaceFirst("(\"createdDate\":\")[^\"]*", "$1" + start));
-        return service.send("POST", "/api/auth/refresh", token, "");
+        return service.refresh(token);
     }
 
     @Test
@@ -150,12 +134,12 @@ class SessionsTest extends StorageMatrix {
             assertTrue(ttl > 80 && ttl <= 100, "TTL: " + ttl);
             Instant expires = Instant.parse(refreshed.field("expiresDate"));
             assertTrue(expires.isBefore(Instant.now().plusSeconds(101)), expires::toString);
-            String again = aged.send("POST", "/api/auth/refresh", token, "").field("token");
+            String again = aged.refresh(token).field("token");
             assertTrue(aged.redis().ttl(aged.key(again)) <= 100, "A second refresh must not extend the session.");
             for (int age : new int[] {1000, 2_000_000_000}) {
-                assertEquals(401, refreshOld(aged, again, name, age).status());
+                expect(401, refreshOld(aged, again, name, age));
             }
-            assertEquals(200, aged.get("/api/auth/verify", again).status(), "Only the refresh must be refused.");
+            assertEquals(200, aged.verify(again).status(), "Only the refresh must be refused.");
             assertEquals(1, aged.liveKeys(name).size());
             String newToken = login(aged, name);
             assertTrue(aged.redis().ttl(aged.key(newToken)) > 500, "A login must start a new session.");
@@ -180,7 +164,7 @@ class SessionsTest extends StorageMatrix {
         login(app, name);
         assertTrue(app.redis().ttl("sessions:" + name) > 1800, "A login must not shorten the TTL of the index.");
         app.redis().expire("sessions:" + name, 5);
-        app.send("POST", "/api/auth/refresh", token, "");
+        app.refresh(token);
         assertTrue(app.redis().ttl("sessions:" + name) > 5, "The index must not expire before its token.");
     }
 
@@ -190,13 +174,11 @@ class SessionsTest extends StorageMatrix {
         String first = app.newToken(name);
         String second = login(app, name);
         String id = currentId(app, first);
-        assertEquals(
-                204, app.send("DELETE", "/api/auth/sessions/" + id, second, "").status());
-        assertEquals(401, app.get("/api/auth/verify", first).status());
-        assertEquals(200, app.get("/api/auth/verify", second).status());
+        expect(204, app.send("DELETE", "/api/auth/sessions/" + id, second, ""));
+        expect(401, app.verify(first));
+        expect(200, app.verify(second));
         assertEquals(1, ids(app, second).size());
-        assertEquals(
-                404, app.send("DELETE", "/api/auth/sessions/" + id, second, "").status());
+        expect(404, app.send("DELETE", "/api/auth/sessions/" + id, second, ""));
         assertEquals(List.of(app.key(second)), app.liveKeys(name));
     }
 
@@ -207,9 +189,9 @@ class SessionsTest extends StorageMatrix {
         String other = app.newToken();
         var response = app.send("DELETE", "/api/auth/sessions/" + id, other, "");
         var unknown = app.send("DELETE", "/api/auth/sessions/nothing", other, "");
-        assertEquals(404, response.status());
+        expect(404, response);
         assertEquals(unknown.text(), response.text());
-        assertEquals(200, app.get("/api/auth/verify", token).status());
+        expect(200, app.verify(token));
     }
 
     @Test
@@ -218,15 +200,14 @@ class SessionsTest extends StorageMatrix {
         app.register(name);
         List<String> tokens = List.of(login(app, name), login(app, name), login(app, name));
         String bystander = app.newToken();
-        assertEquals(
-                204, app.send("DELETE", "/api/auth/sessions", tokens.get(1), "").status());
+        expect(204, app.send("DELETE", "/api/auth/sessions", tokens.get(1), ""));
         for (String token : tokens) {
-            assertEquals(401, app.get("/api/auth/verify", token).status());
+            expect(401, app.verify(token));
         }
         assertEquals(List.of(), app.liveKeys(name));
         assertEquals(0, app.redis().exists("sessions:" + name));
-        assertEquals(200, app.get("/api/auth/verify", bystander).status());
-        assertEquals(200, app.login(name, TestApp.PASSWORD).status());
+        expect(200, app.verify(bystander));
+        expect(200, app.login(name, TestApp.PASSWORD));
     }
 
     /** The session index has no entry for such a token. */
@@ -237,22 +218,11 @@ class SessionsTest extends StorageMatrix {
         String foreignToken = app.foreignToken(name);
         assertEquals("", currentId(app, foreignToken));
         assertEquals(ids(app, token), ids(app, foreignToken));
-        String refreshed =
-                app.send("POST", "/api/auth/refresh", foreignToken, "").field("token");
+        String refreshed = app.refresh(foreignToken).field("token");
         assertEquals(2, ids(app, refreshed).size(), "A refresh must add the token to the index.");
         String secondForeignToken = app.foreignToken(name);
-        assertEquals(
-                204,
-                app.send("DELETE", "/api/auth/sessions", secondForeignToken, "").status());
+        expect(204, app.send("DELETE", "/api/auth/sessions", secondForeignToken, ""));
         assertEquals(List.of(), app.liveKeys(name));
-    }
-
-    @Test
-    void a_logout_deletes_the_index_entry() {
-        String name = TestApp.newName();
-        String token = app.newToken(name);
-        app.send("POST", "/api/auth/logout", token, "");
-        assertEquals(0, app.redis().exists("sessions:" + name));
     }
 
     @Test
@@ -272,21 +242,14 @@ class SessionsTest extends StorageMatrix {
             String first = limited.newToken(name);
             String second = login(limited, name);
             String third = login(limited, name);
-            String refreshedFirst =
-                    limited.send("POST", "/api/auth/refresh", first, "").field("token");
-            for (String token : List.of(refreshedFirst, second, third)) {
-                assertEquals(
-                        200,
-                        limited.get("/api/auth/verify", token).status(),
-                        "A refresh must not start a new session.");
+            String refreshedFirst = limited.refresh(first).field("token");
+            for (String token : List.of(refreshedFirst, second, third)) { // a refresh does not start a session
+                expect(200, limited.verify(token));
             }
             String fourth = login(limited, name);
-            assertEquals(
-                    401,
-                    limited.get("/api/auth/verify", refreshedFirst).status(),
-                    "The session that started first must end, even though it was refreshed.");
+            expect(401, limited.verify(refreshedFirst)); // the session that started first, even though it was refreshed
             for (String token : List.of(second, third, fourth)) {
-                assertEquals(200, limited.get("/api/auth/verify", token).status());
+                expect(200, limited.verify(token));
             }
             assertEquals(3, ids(limited, fourth).size());
             assertEquals(3, limited.redis().hlen("sessions:" + name));
@@ -318,7 +281,7 @@ class SessionsTest extends StorageMatrix {
                             "{\"id\":\"x\",\"createdDate\":\"2126-03-19T12:00:00.000Z\",\"expiresDate\":"
                                     + "\"2020-03-19T12:00:00.000Z\",\"userAgent\":\"\",\"address\":\"\"}");
             login(limited, name);
-            assertEquals(200, limited.get("/api/auth/verify", validToken).status());
+            expect(200, limited.verify(validToken));
             assertEquals(2, limited.redis().hlen("sessions:" + name));
         }
     }
@@ -328,11 +291,12 @@ class SessionsTest extends StorageMatrix {
         String name = TestApp.newName();
         app.register(name);
         String body = TestApp.credentials(name, TestApp.PASSWORD);
-        String raw = new RawClient(app.port())
-                .exchange(
-                        "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
-                                + body.length() + "\r\nUser-Agent: a\u0000\u001b[31m\u0085\u007fb" + "x".repeat(300)
-                                + "\r\n\r\n" + body);
+        String head = RawClient.head(
+                "POST /api/auth/login",
+                "Content-Type: application/json",
+                "Content-Length: " + body.length(),
+                "User-Agent: a\u0000\u001b[31m\u0085\u007fb" + "x".repeat(300));
+        String raw = new RawClient(app.port()).exchange(head + body);
         String token = raw.replaceAll("(?s).*\"token\":\"([^\"]*)\".*", "$1");
         assertEquals(
                 "a[31mb" + "x".repeat(250),
@@ -372,7 +336,7 @@ class SessionsTest extends StorageMatrix {
         try (var proxied = TestApp.start("TOKEN_STORAGE", storage, "TRUSTED_PROXY_HOPS", hops)) {
             String name = TestApp.newName();
             proxied.register(name);
-            String token = login(proxied, name, "X-Forwarded-For", forwarded);
+            String token = login(proxied.from(forwarded), name);
             assertEquals(
                     address, sessions(proxied, token).getFirst().get("address").asString());
         }
@@ -381,19 +345,16 @@ class SessionsTest extends StorageMatrix {
     @Test
     void changing_the_token_storage_invalidates_tokens_but_their_sessions_can_still_be_listed_and_ended()
             throws Exception {
-        try (var other =
-                TestApp.startOn(Topology.of(redis), "TOKEN_STORAGE", storage.equals("plain") ? "hashed" : "plain")) {
+        String otherStorage = storage.equals("plain") ? "hashed" : "plain";
+        try (var other = TestApp.startOn(Topology.of(redis), "TOKEN_STORAGE", otherStorage)) {
             String name = TestApp.newName();
             String oldToken = app.newToken(name);
             String id = currentId(app, oldToken);
-            assertEquals(401, other.get("/api/auth/verify", oldToken).status());
+            expect(401, other.verify(oldToken));
             String newToken = login(other, name);
             assertTrue(ids(other, newToken).contains(id), "Both settings must show the same session id.");
-            assertEquals(
-                    204,
-                    other.send("DELETE", "/api/auth/sessions/" + id, newToken, "")
-                            .status());
-            assertEquals(401, app.get("/api/auth/verify", oldToken).status());
+            expect(204, other.send("DELETE", "/api/auth/sessions/" + id, newToken, ""));
+            expect(401, app.verify(oldToken));
         }
     }
 }

@@ -108,6 +108,7 @@ class PasswordHasherTest {
             })
     void no_password_matches_a_hash_that_is_malformed_or_uses_another_algorithm(String phc) {
         assertFalse(verify(hasher, "password", phc));
+        assertFalse(verify(hasher, "", phc));
     }
 
     @ParameterizedTest

@@ -22,57 +22,36 @@ public record Certificates(Path folder) {
     private static final char[] PASSWORD = "changeit".toCharArray();
 
     public static Certificates create(Path folder) throws IOException, GeneralSecurityException, InterruptedException {
+        var certificates = new Certificates(folder);
         Path file = folder.resolve("authority.p12");
-        keytool(file, "-alias", "ca", "-dname", "CN=authority", "-ext", "bc:c");
-        keytool(file, "-alias", "redis", "-dname", "CN=redis", "-ext", "san=dns:localhost", "-signer", "ca");
-        keytool(
-                file,
-                "-alias",
-                "expired",
-                "-dname",
-                "CN=redis",
-                "-ext",
-                "san=dns:localhost",
-                "-signer",
-                "ca",
-                "-startdate",
-                "-2d",
-                "-validity",
-                "1");
-        keytool(file, "-alias", "client", "-dname", "CN=latchkey", "-signer", "ca");
+        keytool(file, "-alias ca -dname CN=authority -ext bc:c");
+        keytool(file, "-alias redis -dname CN=redis -ext san=dns:localhost -signer ca");
+        keytool(file, "-alias expired -dname CN=redis -ext san=dns:localhost -signer ca -startdate -2d -validity 1");
+        keytool(file, "-alias client -dname CN=latchkey -signer ca");
         var keys = KeyStore.getInstance(file.toFile(), PASSWORD);
         for (String name : List.of("ca", "redis", "expired", "client")) {
-            pem(
-                    folder.resolve(name + ".crt"),
-                    "CERTIFICATE",
-                    keys.getCertificate(name).getEncoded());
-            pem(
-                    folder.resolve(name + ".key"),
-                    "PRIVATE KEY",
-                    keys.getKey(name, PASSWORD).getEncoded());
+            byte[] certificate = keys.getCertificate(name).getEncoded();
+            certificates.pem(name + ".crt", "CERTIFICATE", certificate);
+            byte[] key = keys.getKey(name, PASSWORD).getEncoded();
+            certificates.pem(name + ".key", "PRIVATE KEY", key);
         }
-        return new Certificates(folder);
+        return certificates;
     }
 
-    private static void keytool(Path file, String... arguments) throws IOException, InterruptedException {
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
-                "-genkeypair",
-                "-keyalg",
-                "EC",
-                "-keystore",
-                file.toString(),
-                "-storepass",
-                new String(PASSWORD)));
-        command.addAll(List.of(arguments));
+    private static void keytool(Path file, String options) throws IOException, InterruptedException {
+        Path keytool = Path.of(System.getProperty("java.home"), "bin", "keytool");
+        List<String> command = new ArrayList<>(List.of(keytool.toString(), "-genkeypair", "-keyalg", "EC"));
+        command.addAll(List.of("-keystore", file.toString(), "-storepass", new String(PASSWORD)));
+        command.addAll(List.of(options.split(" ", -1)));
         if (new ProcessBuilder(command).inheritIO().start().waitFor() != 0) {
             throw new IOException("keytool failed; see its output");
         }
     }
 
-    private static void pem(Path file, String type, byte[] content) throws IOException {
+    private void pem(String file, String type, byte[] content) throws IOException {
         String text = Base64.getMimeEncoder().encodeToString(content);
-        Files.writeString(file, "-----BEGIN " + type + "-----\n" + text + "\n-----END " + type + "-----\n");
+        Files.writeString(
+                folder.resolve(file), "-----BEGIN " + type + "-----\n" + text + "\n-----END " + type + "-----\n");
     }
 
     /**
@@ -81,16 +60,11 @@ public record Certificates(Path folder) {
      */
     public Map<String, String> redisSettings(int port) {
         return new HashMap<>(Map.of(
-                "port",
-                "0",
-                "tls-port",
-                Integer.toString(port),
-                "tls-cert-file",
-                folder.resolve("redis.crt").toString(),
-                "tls-key-file",
-                folder.resolve("redis.key").toString(),
-                "tls-ca-cert-file",
-                folder.resolve("ca.crt").toString()));
+                "port", "0",
+                "tls-port", Integer.toString(port),
+                "tls-cert-file", folder.resolve("redis.crt").toString(),
+                "tls-key-file", folder.resolve("redis.key").toString(),
+                "tls-ca-cert-file", folder.resolve("ca.crt").toString()));
     }
 
     /** Makes this JVM trust the authority. */

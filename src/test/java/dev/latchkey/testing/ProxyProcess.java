@@ -1,14 +1,12 @@
 package dev.latchkey.testing;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.function.BooleanSupplier;
-import java.util.stream.Stream;
 
 /** A reverse proxy as a separate process. */
 public final class ProxyProcess implements AutoCloseable {
@@ -36,18 +34,14 @@ public final class ProxyProcess implements AutoCloseable {
      * @param environment variables of the process, in addition to those of this process
      */
     public static ProxyProcess launch(String command, Path folder, Map<String, String> environment) throws IOException {
-        String name = command.substring(0, command.indexOf(' '));
-        // Debian installs nginx and HAProxy in a folder that is not in the PATH of an ordinary user.
-        String path = System.getenv("PATH") + ":/usr/sbin";
-        boolean installed = Stream.of(path.split(":", -1)).anyMatch(part -> Files.isExecutable(Path.of(part, name)));
-        assumeTrue(installed, name + " is not installed");
+        Shell.require(command.substring(0, command.indexOf(' ')));
         Path log = folder.resolve("proxy.log");
         var builder = new ProcessBuilder("sh", "-c", "exec " + command)
                 .directory(folder.toFile())
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile());
         builder.environment().putAll(environment);
-        builder.environment().putAll(Map.of("PATH", path, "HOME", folder.toString()));
+        builder.environment().putAll(Map.of("PATH", Shell.path(), "HOME", folder.toString()));
         Process process = builder.start();
         Runtime.getRuntime().addShutdownHook(new Thread(process::destroyForcibly));
         return new ProxyProcess(process, log);

@@ -3,6 +3,7 @@ package dev.latchkey.testing;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.SocketException;
 import java.nio.charset.StandardCharsets;
@@ -13,7 +14,7 @@ import java.util.concurrent.FutureTask;
  * HTTP client would send.
  */
 public record RawClient(int port) {
-    private static final int DEADLINE_MILLIS = 15_000;
+    private static final int DEADLINE_MILLIS = 20_000;
 
     /**
      * Sends the request, closes the sending side of the connection, and returns everything that the server sends until
@@ -60,9 +61,24 @@ public record RawClient(int port) {
         }
     }
 
-    /** Opens a connection. Reading from it fails if the server sends nothing for 15 s. */
+    /** Returns a request without a body: its line without the version, a host, and the header lines. */
+    public static String head(String line, String... headers) {
+        return line + " HTTP/1.1\r\nHost: x\r\n" + String.join("\r\n", headers)
+                + (headers.length > 0 ? "\r\n\r\n" : "\r\n");
+    }
+
+    /** Opens a connection. Reading from it fails if the server sends nothing for 20 s. */
     public Socket open() throws IOException {
-        var socket = new Socket(InetAddress.getLoopbackAddress(), port);
+        return open(0);
+    }
+
+    /** @param receiveBuffer in bytes, or 0 for the system's default */
+    public Socket open(int receiveBuffer) throws IOException {
+        var socket = new Socket();
+        if (receiveBuffer > 0) {
+            socket.setReceiveBufferSize(receiveBuffer);
+        }
+        socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
         socket.setSoTimeout(DEADLINE_MILLIS);
         return socket;
     }

@@ -1,20 +1,10 @@
 package dev.latchkey.testing;
 
-import io.lettuce.core.RedisClient;
-import io.lettuce.core.RedisURI;
-import io.lettuce.core.api.sync.RedisCommands;
-import io.lettuce.core.codec.StringCodec;
-import io.lettuce.core.output.StatusOutput;
-import io.lettuce.core.protocol.CommandArgs;
-import io.lettuce.core.protocol.CommandType;
 import java.io.IOException;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 
 /** A Redis Cluster, by default of three masters with one replica each. Used by tests and {@link Chaos}. */
 public final class RedisCluster implements AutoCloseable {
@@ -22,88 +12,63 @@ public final class RedisCluster implements AutoCloseable {
 
     private final int masters;
     private final List<EmbeddedRedis> nodes = new ArrayList<>();
-    private final List<Integer> busPorts = new ArrayList<>();
-    private final List<RedisClient> clients = new ArrayList<>();
 
     private RedisCluster(int masters) {
         this.masters = masters;
     }
 
-    public static RedisCluster start() throws Exception {
+    public static RedisCluster start() throws IOException {
         return start(3, 3);
     }
 
     /** @param replicas number of masters that have a replica */
-    public static RedisCluster start(int masters, int replicas) throws Exception {
+    public static RedisCluster start(int masters, int replicas) throws IOException {
         var cluster = new RedisCluster(masters);
-        List<RedisCommands<String, String>> commands = new ArrayList<>();
         for (int i = 0; i < masters + replicas; i++) {
-            int busPort = EmbeddedRedis.freePort(); // the default, port + 10000, may be in use or above 65535
-            cluster.busPorts.add(busPort);
-            var node = EmbeddedRedis.start(Map.of(
-                    "cluster-enabled",
-                    "yes",
-                    "cluster-port",
-                    Integer.toString(busPort),
-                    "cluster-node-timeout",
-                    "1000"));
-            cluster.nodes.add(node);
-            var client = RedisClient.create(RedisURI.create(node.url()));
-            cluster.clients.add(client);
-            commands.add(client.connect().sync());
+            cluster.add(i);
         }
-        cluster.join(commands);
+        cluster.addReplicas();
         return cluster;
     }
 
-    private void join(List<RedisCommands<String, String>> commands) throws Exception {
-        for (int i = 0; i < commands.size(); i++) {
-            commands.get(i).clusterSetConfigEpoch(i + 1L);
-            if (i < masters) {
-                commands.get(i)
-                        .clusterAddSlots(IntStream.range(SLOTS * i / masters, SLOTS * (i + 1) / masters)
-                                .toArray());
-            }
-            if (i > 0) {
-                meet(commands.getFirst(), nodes.get(i).port(), busPorts.get(i));
-            }
+    private void add(int i) throws IOException {
+        int busPort = EmbeddedRedis.freePort(); // the default, port + 10000, may be in use or above 65535
+        var node = EmbeddedRedis.start(Map.of(
+                "cluster-enabled", "yes",
+                "cluster-port", Integer.toString(busPort),
+                "cluster-node-timeout", "1000"));
+        nodes.add(node);
+        node.send("CLUSTER SET-CONFIG-EPOCH " + (i + 1));
+        if (i < masters) {
+            node.send("CLUSTER ADDSLOTSRANGE " + SLOTS * i / masters + " " + (SLOTS * (i + 1) / masters - 1));
         }
-        await(() -> commands.stream()
-                .allMatch(node -> node.clusterNodes().lines().count() == commands.size()
-                        && !node.clusterNodes().contains("handshake")));
-        for (int i = masters; i < commands.size(); i++) {
-            commands.get(i).clusterReplicate(commands.get(i - masters).clusterMyId());
+        if (i > 0) {
+            nodes.getFirst().send("CLUSTER MEET 127.0.0.1 " + node.port() + " " + busPort);
         }
-        await(() -> commands.stream()
-                .allMatch(node -> node.clusterInfo().contains("cluster_state:ok")
-                        && node.clusterNodes()
-                                        .lines()
-                                        .filter(line -> line.contains("slave"))
-                                        .count()
-                                == commands.size() - masters));
-        await(() -> commands.stream()
-                .skip(masters)
-                .allMatch(node -> node.info("replication").contains("master_link_status:up")));
     }
 
-    // Lettuce's clusterMeet cannot pass the port of the cluster bus.
-    private static void meet(RedisCommands<String, String> node, int port, int busPort) {
-        var arguments = new CommandArgs<>(StringCodec.UTF8)
-                .add("MEET")
-                .add("127.0.0.1")
-                .add(port)
-                .add(busPort);
-        node.dispatch(CommandType.CLUSTER, new StatusOutput<>(StringCodec.UTF8), arguments);
+    private void addReplicas() {
+        List<EmbeddedRedis> replicas = nodes.subList(masters, nodes.size());
+        for (EmbeddedRedis replica : replicas) {
+            String master = id(nodes.get(replicas.indexOf(replica)));
+            Load.await(() -> replica.send("CLUSTER REPLICATE " + master).startsWith("+OK")); // when it knows the master
+        }
+        Load.await(() -> nodes.stream().allMatch(node -> knowsAllNodes(node, replicas.size())));
+        Load.await(() ->
+                replicas.stream().allMatch(node -> node.send("INFO replication").contains("master_link_status:up")));
     }
 
-    private static void await(BooleanSupplier condition) throws InterruptedException {
-        var deadline = Instant.now().plusSeconds(30);
-        while (!condition.getAsBoolean()) {
-            if (Instant.now().isAfter(deadline)) {
-                throw new IllegalStateException("the cluster did not reach the expected state within 30 s");
-            }
-            Thread.sleep(20);
-        }
+    private boolean knowsAllNodes(EmbeddedRedis node, int replicas) {
+        String known = node.send("CLUSTER NODES");
+        return node.send("CLUSTER INFO").contains("cluster_state:ok")
+                && known.lines().filter(line -> line.contains(" connected")).count() == nodes.size()
+                && known.lines().filter(line -> line.contains("slave")).count() == replicas
+                && !known.contains("handshake");
+    }
+
+    /** Returns the id of a node of any cluster. */
+    public static String id(EmbeddedRedis node) {
+        return node.send("CLUSTER MYID").split("\r\n", -1)[1];
     }
 
     /** Returns the URLs of two masters. The client must discover the other nodes. */
@@ -117,16 +82,15 @@ public final class RedisCluster implements AutoCloseable {
     }
 
     /** Kills a master, and waits until its replica has become a master and all slots are served. */
-    public void failOver() throws InterruptedException {
+    public void failOver() {
         nodes.getFirst().kill();
-        var replica = clients.get(masters).connect().sync();
-        await(() -> replica.info("replication").contains("role:master")
-                && replica.clusterInfo().contains("cluster_state:ok"));
+        EmbeddedRedis replica = nodes.get(masters);
+        Load.await(() -> replica.send("INFO replication").contains("role:master")
+                && replica.send("CLUSTER INFO").contains("cluster_state:ok"));
     }
 
     @Override
     public void close() throws IOException {
-        clients.forEach(RedisClient::shutdown);
         for (EmbeddedRedis node : nodes) {
             node.close();
         }

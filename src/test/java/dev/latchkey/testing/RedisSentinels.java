@@ -1,13 +1,9 @@
 package dev.latchkey.testing;
 
-import io.lettuce.core.RedisClient;
-import io.lettuce.core.RedisURI;
 import java.io.IOException;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
 /** A Redis master, its replica, and three sentinels that monitor them. Used by tests and {@link Chaos}. */
@@ -21,7 +17,7 @@ public final class RedisSentinels implements AutoCloseable {
         replica = EmbeddedRedis.start(Map.of("replicaof", "127.0.0.1 " + master.port()));
     }
 
-    public static RedisSentinels start() throws Exception {
+    public static RedisSentinels start() throws IOException {
         var started = new RedisSentinels();
         for (int i = 0; i < 3; i++) {
             started.sentinels.add(EmbeddedRedis.startSentinel(Map.of(
@@ -33,23 +29,13 @@ public final class RedisSentinels implements AutoCloseable {
                     "5000")));
         }
         for (EmbeddedRedis sentinel : started.sentinels) {
-            await(sentinel, seen -> "1".equals(seen.get("num-slaves")) && "2".equals(seen.get("num-other-sentinels")));
+            Load.await(() -> {
+                String seen = sentinel.send("SENTINEL MASTER main");
+                return seen.contains("num-slaves\r\n$1\r\n1\r\n")
+                        && seen.contains("num-other-sentinels\r\n$1\r\n2\r\n");
+            });
         }
         return started;
-    }
-
-    private static void await(EmbeddedRedis sentinel, Predicate<Map<String, String>> expected)
-            throws InterruptedException {
-        var deadline = Instant.now().plusSeconds(30);
-        try (var client = RedisClient.create(RedisURI.create(sentinel.url()));
-                var connection = client.connectSentinel()) {
-            while (!expected.test(connection.sync().master("main"))) {
-                if (Instant.now().isAfter(deadline)) {
-                    throw new IllegalStateException("the sentinel did not report the expected state within 30 s");
-                }
-                Thread.sleep(20);
-            }
-        }
     }
 
     public String url() {
@@ -66,10 +52,12 @@ public final class RedisSentinels implements AutoCloseable {
     }
 
     /** Kills the master, and waits until all sentinels report the replica as the new master. */
-    public void failOver() throws InterruptedException {
+    public void failOver() {
         master.kill();
+        String port = "\r\n" + replica.port() + "\r\n";
         for (EmbeddedRedis sentinel : sentinels) {
-            await(sentinel, seen -> Integer.toString(replica.port()).equals(seen.get("port")));
+            Load.await(
+                    () -> sentinel.send("SENTINEL GET-MASTER-ADDR-BY-NAME main").contains(port));
         }
     }
 

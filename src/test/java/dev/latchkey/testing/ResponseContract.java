@@ -138,9 +138,14 @@ public final class ResponseContract implements TestClient.Observer {
             try {
                 JsonNode body = answer.json();
                 schema.validate(body).forEach(error -> errors.add("body: " + error));
-                if (type.equals("application/problem+json")
-                        && body.path("status").asInt() != answer.status()) {
-                    errors.add("body: status must be the status code");
+                if (type.equals("application/problem+json")) {
+                    if (body.path("status").asInt() != answer.status()) {
+                        errors.add("body: status must be the status code");
+                    }
+                    if (answer.field("title").isEmpty()
+                            || answer.field("detail").isEmpty()) {
+                        errors.add("body: title and detail must not be empty");
+                    }
                 }
             } catch (JacksonException e) {
                 errors.add("body: " + e.getMessage());

@@ -7,7 +7,6 @@ import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
@@ -35,34 +34,16 @@ public final class ServiceProcess extends TestClient {
      * @param settings names and values of environment variables, alternating; no other variables are set
      */
     public static Process java(List<String> arguments, String... settings) throws IOException {
-        return java(Path.of(""), List.of(), arguments, settings);
+        return builder(arguments, settings).redirectErrorStream(true).start();
     }
 
     /** Returns what {@link #java} starts, but with separate standard output and standard error. */
     public static ProcessBuilder builder(List<String> arguments, String... settings) {
-        return builder(Path.of(""), List.of(), arguments, settings);
-    }
-
-    private static Process java(Path folder, List<String> prefix, List<String> arguments, String... settings)
-            throws IOException {
-        return builder(folder, prefix, arguments, settings)
-                .redirectErrorStream(true)
-                .start();
-    }
-
-    private static ProcessBuilder builder(
-            Path folder, List<String> prefix, List<String> arguments, String... settings) {
         String classes = Path.of("target/classes").toAbsolutePath().toString();
         String libraries = Path.of("target/latchkey/lib").toAbsolutePath() + "/*"; // those that are shipped
-        List<String> command = new ArrayList<>(prefix);
-        command.addAll(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-cp",
-                classes + File.pathSeparator + libraries,
-                "dev.latchkey.Main"));
-        command.addAll(arguments);
-        var builder =
-                new ProcessBuilder(command).directory(folder.toAbsolutePath().toFile());
+        String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+        var builder = new ProcessBuilder(java, "-cp", classes + File.pathSeparator + libraries, "dev.latchkey.Main");
+        builder.command().addAll(arguments);
         builder.environment().clear();
         for (int i = 0; i < settings.length; i += 2) {
             builder.environment().put(settings[i], settings[i + 1]);
@@ -75,7 +56,7 @@ public final class ServiceProcess extends TestClient {
      *
      * @param settings names and values of environment variables, alternating
      */
-    public static ServiceProcess start(String redisUrl, String... settings) throws IOException, InterruptedException {
+    public static ServiceProcess start(String redisUrl, String... settings) throws IOException {
         var service = launch(redisUrl, settings);
         service.awaitReady(200);
         return service;
@@ -88,64 +69,49 @@ public final class ServiceProcess extends TestClient {
 
     /** Does the same as {@link #launch}, on the given port. */
     public static ServiceProcess launchOn(int port, String redisUrl, String... settings) throws IOException {
-        return launchOn(port, Path.of(""), List.of(), redisUrl, settings);
+        return launchOn(port, List.of(), redisUrl, settings);
     }
 
     /** Does the same as {@link #launch}, with the given working directory. */
     public static ServiceProcess launchIn(Path folder, String redisUrl, String... settings) throws IOException {
-        return launchOn(EmbeddedRedis.freePort(), folder, List.of(), redisUrl, settings);
+        return launchAfter(List.of("bash"), "cd '" + folder + "'", redisUrl, settings);
     }
 
     /** Does the same as {@link #start}, in a process that may open at most {@code openFiles} files. */
     public static ServiceProcess startWithOpenFiles(int openFiles, String redisUrl, String... settings)
-            throws Exception {
-        return startAfter(List.of("bash"), "ulimit -n " + openFiles, redisUrl, settings);
-    }
-
-    /** Does the same as {@link #start}, after a shell has run a command. */
-    public static ServiceProcess startAfter(List<String> shell, String command, String redisUrl, String... settings)
-            throws Exception {
-        List<String> prefix = new ArrayList<>(shell);
-        prefix.addAll(List.of("-c", command + " && exec \"$0\" \"$@\""));
-        var service = launchOn(EmbeddedRedis.freePort(), Path.of(""), prefix, redisUrl, settings);
+            throws IOException {
+        var service = launchAfter(List.of("bash"), "ulimit -n " + openFiles, redisUrl, settings);
         service.awaitReady(200);
         return service;
     }
 
-    private static ServiceProcess launchOn(
-            int port, Path folder, List<String> prefix, String redisUrl, String... settings) throws IOException {
-        String[] defaults = {
-            "PORT",
-            Integer.toString(port),
-            "HOST",
-            "127.0.0.1",
-            "REDIS_URL",
-            redisUrl,
-            "REDIS_TIMEOUT_MS",
-            "10000",
-            "PBKDF2_ITERATIONS",
-            "100000"
-        };
-        String[] all = Stream.of(defaults, settings).flatMap(Stream::of).toArray(String[]::new);
-        return new ServiceProcess(port, java(folder, prefix, List.of(), all));
+    /** Does the same as {@link #launch}, after a shell has run a command. */
+    public static ServiceProcess launchAfter(List<String> shell, String command, String redisUrl, String... settings)
+            throws IOException {
+        List<String> prefix = new ArrayList<>(shell);
+        prefix.addAll(List.of("-c", command + " && exec \"$0\" \"$@\""));
+        return launchOn(EmbeddedRedis.freePort(), prefix, redisUrl, settings);
     }
 
-    /** Waits until {@code /health/ready} returns the status code, and returns the response body. */
-    public String awaitReady(int status) throws InterruptedException {
-        var deadline = Instant.now().plusSeconds(30);
-        while (Instant.now().isBefore(deadline)) {
-            try {
-                Answer answer = send("GET", "/health/ready", "");
-                if (answer.status() == status) {
-                    return answer.text();
-                }
-            } catch (IllegalStateException _) {
-                // The service does not listen yet.
-            }
-            assertTrue(process.isAlive(), lines::toString);
-            Thread.sleep(20);
-        }
-        throw new AssertionError("/health/ready did not return " + status + " within 30 s");
+    private static ServiceProcess launchOn(int port, List<String> prefix, String redisUrl, String... settings)
+            throws IOException {
+        String[] defaults = {
+            "PORT", Integer.toString(port),
+            "HOST", "127.0.0.1",
+            "REDIS_URL", redisUrl,
+            "REDIS_TIMEOUT_MS", "10000",
+            "PBKDF2_ITERATIONS", "100000",
+        };
+        String[] all = Stream.of(defaults, settings).flatMap(Stream::of).toArray(String[]::new);
+        var builder = builder(List.of(), all).redirectErrorStream(true);
+        builder.command().addAll(0, prefix);
+        return new ServiceProcess(port, builder.start());
+    }
+
+    /** Waits until {@code /health/ready} returns the status code. */
+    public void awaitReady(int status) {
+        Load.await(() -> !process.isAlive() || responds("/health/ready", status));
+        assertTrue(process.isAlive(), lines::toString);
     }
 
     /** Returns the lines printed so far that contain the text. */

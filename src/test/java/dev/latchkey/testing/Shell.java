@@ -39,8 +39,9 @@ public final class Shell implements AutoCloseable {
         output = process.inputReader();
     }
 
-    private static String path() {
-        return System.getenv("PATH");
+    /** Debian installs nginx and HAProxy in a folder that is not in the PATH of an ordinary user. */
+    static String path() {
+        return System.getenv("PATH") + ":/usr/sbin";
     }
 
     /** Returns the path of a program, without which the test is skipped. */

@@ -8,14 +8,15 @@ import io.lettuce.core.SetArgs;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CyclicBarrier;
@@ -23,8 +24,7 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.regex.Matcher;
-import javax.crypto.SecretKeyFactory;
-import javax.crypto.spec.PBEKeySpec;
+import java.util.regex.Pattern;
 
 /** The service in the JVM of the tests, on a free port, with a client for it and a separate connection to its Redis. */
 public final class TestApp extends TestClient {
@@ -68,20 +68,13 @@ public final class TestApp extends TestClient {
     public static Config config(String redisUrl, String... settings) {
         // The timeout is long and logins are not throttled, because most tests are about neither.
         var environment = new HashMap<>(Map.of(
-                "HOST",
-                "127.0.0.1",
-                "PORT",
-                "0",
-                "REDIS_URL",
-                redisUrl,
-                "LOGIN_THROTTLE",
-                "false",
-                "REDIS_TIMEOUT_MS",
-                "10000",
-                "INTROSPECTION_CLIENT_ID",
-                CLIENT_ID,
-                "INTROSPECTION_CLIENT_SECRET",
-                CLIENT_SECRET));
+                "HOST", "127.0.0.1",
+                "PORT", "0",
+                "REDIS_URL", redisUrl,
+                "LOGIN_THROTTLE", "false",
+                "REDIS_TIMEOUT_MS", "10000",
+                "INTROSPECTION_CLIENT_ID", CLIENT_ID,
+                "INTROSPECTION_CLIENT_SECRET", CLIENT_SECRET));
         for (int i = 0; i < settings.length; i += 2) {
             environment.put(settings[i], settings[i + 1]);
         }
@@ -152,16 +145,8 @@ public final class TestApp extends TestClient {
     /** Replaces the hash of a user with the password of the tests by one with a single iteration. */
     public void weakenHash(String username) {
         String key = "users:" + username;
-        try {
-            byte[] bytes = SecretKeyFactory.getInstance("PBKDF2WithHmacSHA256")
-                    .generateSecret(new PBEKeySpec(PASSWORD.toCharArray(), new byte[16], 1, 256))
-                    .getEncoded();
-            String hash = "$pbkdf2-sha256$i=1$" + "A".repeat(22) + "$"
-                    + Base64.getEncoder().withoutPadding().encodeToString(bytes);
-            redis().set(key, redis().get(key).replaceAll("\\$pbkdf2[^\"]*", Matcher.quoteReplacement(hash)));
-        } catch (GeneralSecurityException e) {
-            throw new IllegalStateException(e);
-        }
+        String hash = "$pbkdf2-sha256$i=1$AAAAAAAAAAAAAAAAAAAAAA$4QsadoDkSUk04pO+C+yJFTZzaCuqp0UT+RTPL6vA4Ao";
+        redis().set(key, redis().get(key).replaceAll("\\$pbkdf2[^\"]*", Matcher.quoteReplacement(hash)));
     }
 
     /** Returns a well-formed token that was never issued. */
@@ -190,23 +175,33 @@ public final class TestApp extends TestClient {
         return Base64.getUrlEncoder().withoutPadding().encodeToString(bytes);
     }
 
+    /** Runs the action, and returns how often Redis has executed each command meanwhile, also in scripts. */
+    public Map<String, Long> commandsOf(Runnable action) {
+        redis().configResetstat();
+        action.run();
+        Map<String, Long> counts = new TreeMap<>();
+        Pattern.compile("cmdstat_(\\S+):calls=(\\d+)")
+                .matcher(redis().info("commandstats"))
+                .results()
+                .forEach(command -> counts.put(command.group(1), Long.parseLong(command.group(2))));
+        counts.remove("config|resetstat");
+        return counts;
+    }
+
     /** Runs the task {@code times} times concurrently, and returns the results. */
     public static <T> List<T> concurrently(int times, Callable<T> task) throws Exception {
         var start = new CyclicBarrier(times);
+        Callable<T> atOnce = () -> {
+            start.await();
+            return task.call();
+        };
+        List<T> results = new ArrayList<>();
         try (var executor = Executors.newVirtualThreadPerTaskExecutor()) {
-            List<Future<T>> running = new ArrayList<>();
-            for (int i = 0; i < times; i++) {
-                running.add(executor.submit(() -> {
-                    start.await();
-                    return task.call();
-                }));
-            }
-            List<T> results = new ArrayList<>();
-            for (Future<T> result : running) {
+            for (Future<T> result : executor.invokeAll(Collections.nCopies(times, atOnce))) {
                 results.add(result.get());
             }
-            return results;
         }
+        return results;
     }
 
     @Override

@@ -1,5 +1,7 @@
 package dev.latchkey.testing;
 
+import static dev.latchkey.testing.TestClient.expect;
+
 import dev.latchkey.testing.TestClient.Answer;
 import java.io.IOException;
 import java.util.Map;
@@ -31,7 +33,7 @@ public final class TrainingRun {
                             "INTROSPECTION_CLIENT_SECRET",
                             TestClient.CLIENT_SECRET));
             Process service = builder.start();
-            while (!isReady(client)) {
+            while (!client.responds("/health/ready", 200)) {
                 if (!service.isAlive()) {
                     throw new IllegalStateException("the service exited before it was ready");
                 }
@@ -45,20 +47,12 @@ public final class TrainingRun {
         }
     }
 
-    private static boolean isReady(TestClient client) {
-        try {
-            return client.send("GET", "/health/ready", "").status() == 200;
-        } catch (IllegalStateException _) {
-            return false; // the service does not listen yet
-        }
-    }
-
     /** Registers an account, uses every route, provokes errors of each kind, and deletes the account. */
     public static void account(TestClient client) {
         expect(200, client.send("GET", "/health/live", ""));
         expect(200, client.send("GET", "/health/ready", ""));
-        Answer description = expect(200, client.send("GET", "/openapi.json", ""));
-        expect(304, client.send("GET", "/openapi.json", "", "If-None-Match", description.header("ETag")));
+        String etag = expect(200, client.send("GET", "/openapi.json", "")).header("ETag");
+        expect(304, client.send("GET", "/openapi.json", "", "If-None-Match", etag));
         expect(404, client.send("GET", "/", ""));
         expect(405, client.send("GET", "/api/auth/login", ""));
         expect(401, client.send("GET", "/api/auth/me", ""));
@@ -73,30 +67,22 @@ public final class TrainingRun {
         expect(401, client.login(username, "wrong password"));
 
         String oldToken = login(client, username, TestClient.PASSWORD);
-        String token = expect(200, client.send("POST", "/api/auth/refresh", oldToken, ""))
-                .field("token");
-        expect(401, client.get("/api/auth/verify", oldToken));
-        expect(200, client.get("/api/auth/verify", token));
+        String token = expect(200, client.refresh(oldToken)).field("token");
+        expect(401, client.verify(oldToken));
+        expect(200, client.verify(token));
         expect(200, client.get("/api/auth/me", token));
         todos(client, token);
-        String session = expect(200, client.get("/api/auth/sessions", token))
-                .json()
-                .at("/sessions/0/id")
-                .asString();
+        Answer sessions = expect(200, client.get("/api/auth/sessions", token));
+        String session = sessions.json().at("/sessions/0/id").asString();
         expect(204, client.send("DELETE", "/api/auth/sessions/" + session, token, ""));
 
         token = login(client, username, TestClient.PASSWORD);
-        String change =
-                "{\"currentPassword\":\"" + TestClient.PASSWORD + "\",\"newPassword\":\"" + NEW_PASSWORD + "\"}";
-        token = expect(200, client.send("PUT", "/api/auth/password", token, change))
+        token = expect(200, client.changePassword(token, TestClient.PASSWORD, NEW_PASSWORD))
                 .field("token");
         introspection(client, token);
-        token = login(client, username, NEW_PASSWORD);
-        expect(204, client.send("POST", "/api/auth/logout", token, ""));
-        token = login(client, username, NEW_PASSWORD);
-        expect(204, client.send("DELETE", "/api/auth/sessions", token, ""));
-        token = login(client, username, NEW_PASSWORD);
-        expect(204, client.send("DELETE", "/api/auth/account", token, "{\"password\":\"" + NEW_PASSWORD + "\"}"));
+        expect(204, client.logout(login(client, username, NEW_PASSWORD)));
+        expect(204, client.send("DELETE", "/api/auth/sessions", login(client, username, NEW_PASSWORD), ""));
+        expect(204, client.deleteAccount(login(client, username, NEW_PASSWORD), NEW_PASSWORD));
     }
 
     private static String login(TestClient client, String username, String password) {
@@ -113,22 +99,16 @@ public final class TrainingRun {
 
     private static void todos(TestClient client, String token) {
         String bearer = "Bearer " + token;
-        Answer todo = expect(201, client.send("POST", "/api/todos", token, "{\"name\":\"milk\"}"));
+        Answer todo = expect(201, client.createTodo(token, "milk"));
         expect(201, client.send("POST", "/api/todos", token, "{\"name\":\"tea\",\"status\":\"complete\"}"));
         String cursor = expect(200, client.get("/api/todos?limit=1", token)).field("next");
         expect(200, client.get("/api/todos?status=complete&after=" + cursor, token));
         String path = todo.todoPath();
+        String etag = todo.header("ETag");
         expect(200, client.get(path, token));
-        expect(304, client.send("GET", path, "", "Authorization", bearer, "If-None-Match", todo.header("ETag")));
+        expect(304, client.send("GET", path, "", "Authorization", bearer, "If-None-Match", etag));
         expect(200, client.send("PATCH", path, token, "{\"status\":\"complete\"}"));
-        expect(412, client.send("DELETE", path, "", "Authorization", bearer, "If-Match", todo.header("ETag")));
+        expect(412, client.send("DELETE", path, "", "Authorization", bearer, "If-Match", etag));
         expect(204, client.send("DELETE", path, token, ""));
-    }
-
-    private static Answer expect(int status, Answer answer) {
-        if (answer.status() != status) {
-            throw new IllegalStateException("expected status code " + status + ", but got " + answer);
-        }
-        return answer;
     }
 }
