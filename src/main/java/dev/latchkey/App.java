@@ -67,7 +67,7 @@ public record App(
             core.hasher().register(registry);
             registry.counter(
                     "latchkey_access_log_dropped_lines_total",
-                    "Lines of the access log that were dropped because the log could not be written fast enough.",
+                    "Lines that were dropped because nothing read the log fast enough; most are of the access log.",
                     accessLog::dropped);
             var health = new HealthHandlers(core.redis());
             var authHandlers = new AuthHandlers(config.registrationOpen(), core.accounts(), core.tokens(), policy);

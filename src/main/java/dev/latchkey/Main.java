@@ -111,7 +111,9 @@ public final class Main {
     private static void uncaught(Logs logs, Thread thread, Throwable e) {
         try {
             System.getLogger("latchkey.main").log(ERROR, "uncaught error in " + thread.getName(), e);
-            logs.flush();
+            if (!thread.isVirtual()) {
+                logs.flush();
+            }
         } finally {
             if (!thread.isVirtual()) {
                 Runtime.getRuntime().halt(FAILED);

@@ -37,7 +37,9 @@ public final class JvmMetrics {
         if (ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean system) {
             double perSecond = TimeUnit.SECONDS.toNanos(1);
             registry.counter(
-                    "process_cpu_seconds_total", "CPU time of the process.", () -> system.getProcessCpuTime() / perSecond);
+                    "process_cpu_seconds_total",
+                    "CPU time of the process.",
+                    () -> system.getProcessCpuTime() / perSecond);
             registry.gauge("process_files_open_files", "Open files and sockets.", system::getOpenFileDescriptorCount);
             registry.gauge(
                     "process_files_max_files", "Limit of open files and sockets.", system::getMaxFileDescriptorCount);

@@ -50,8 +50,8 @@ public final class Registry {
 
     /** Adds a number of events, and the sum of their values. */
     public void summary(String name, String help, LongSupplier count, DoubleSupplier sum, String... labels) {
-        Supplier<List<Sample>> samples = () ->
-                List.of(new Sample("_sum", "", sum.getAsDouble()), new Sample("_count", "", (double) count.getAsLong()));
+        Supplier<List<Sample>> samples = () -> List.of(
+                new Sample("_sum", "", sum.getAsDouble()), new Sample("_count", "", (double) count.getAsLong()));
         add("summary", name, help, samples, labels);
     }
 
