@@ -1,7 +1,7 @@
 package dev.latchkey.testing;
 
 import dev.latchkey.App;
-import dev.latchkey.Config;
+import dev.latchkey.config.Config;
 import dev.latchkey.logging.AccessLog;
 import dev.latchkey.logging.Logs;
 import dev.latchkey.tokens.TokenFormat;
@@ -217,7 +217,7 @@ public final class TestApp extends TestClient {
     @Override
     public void close() {
         super.close();
-        app.close();
+        app.stop();
         redis.close();
     }
 }
