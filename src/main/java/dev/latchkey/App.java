@@ -73,7 +73,8 @@ public record App(
             var authHandlers = new AuthHandlers(config.registrationOpen(), core.accounts(), core.tokens(), policy);
             var sessionHandlers = new SessionHandlers(core.tokens(), lists);
             var todoIds = new TodoIds(InstantSource.system());
-            var todoHandlers = new TodoHandlers(core.todos(), lists, todoIds, core.clock());
+            var todoHandlers =
+                    config.todoApi() ? new TodoHandlers(core.todos(), lists, todoIds, core.clock()) : null;
             var introspection = new IntrospectionHandlers(core.tokens());
             ClientCredentials credentials = config.introspectionClient();
             var clientThrottle = new LoginThrottle(core.redis(), "client", config.loginThrottle());

@@ -46,6 +46,7 @@ class ConfigTest {
                 16_384,
                 new Cors(Set.of()),
                 false,
+                true,
                 50,
                 1000,
                 true,

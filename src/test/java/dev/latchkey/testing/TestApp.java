@@ -116,6 +116,7 @@ public final class TestApp extends TestClient {
                 config.maxBodyBytes(),
                 config.cors(),
                 config.demoPage(),
+                config.todoApi(),
                 config.maxSessionsPerUser(),
                 config.maxTodosPerUser(),
                 config.accessLog(),
