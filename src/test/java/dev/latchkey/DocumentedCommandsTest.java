@@ -59,7 +59,6 @@ class DocumentedCommandsTest {
                     "docker run --memory 448m -p 8080:8080 -e REDIS_URL=redis://redis.example:6379 \\",
                     "needs Docker and the image"),
             Map.entry("scripts/run", "builds the project with Maven"),
-            Map.entry("scripts/test", "runs all tests"),
             Map.entry(
                     "scripts/verify-build | diff SHA256SUMS -",
                     "builds the project with Maven; ScriptsTest runs it without"),
