@@ -14,6 +14,7 @@ import dev.latchkey.api.MetricsHandler;
 import dev.latchkey.api.Routes;
 import dev.latchkey.api.SessionHandlers;
 import dev.latchkey.api.TodoHandlers;
+import dev.latchkey.config.Config;
 import dev.latchkey.http.HttpSettings;
 import dev.latchkey.http.Problem;
 import dev.latchkey.http.Server;
@@ -23,7 +24,6 @@ import dev.latchkey.metrics.Registry;
 import dev.latchkey.overload.Bulkhead;
 import dev.latchkey.overload.ContentionException;
 import dev.latchkey.overload.OverloadedException;
-import dev.latchkey.redis.Redis;
 import dev.latchkey.redis.RedisUnavailableException;
 import dev.latchkey.redis.WrongTypeException;
 import dev.latchkey.todos.TodoIds;
@@ -45,7 +45,7 @@ public record App(
         Core core,
         HealthHandlers health,
         Server server,
-        @Nullable Server metricsServer) implements AutoCloseable {
+        @Nullable Server metricsServer) {
     // Each list takes up to a megabyte of heap, and hundreds of replies over the connection that token checks share.
     private static final int MAX_CONCURRENT_LISTS = 8;
     private static final Duration MAX_METRICS_STOP = Duration.ofSeconds(1);
@@ -67,15 +67,18 @@ public record App(
             core.hasher().register(registry);
             registry.counter(
                     "latchkey_access_log_dropped_lines_total",
-                    "Lines of the access log that were dropped because the log could not be written fast enough.",
+                    "Lines that were dropped because nothing read the log fast enough; most are of the access log.",
                     accessLog::dropped);
             var health = new HealthHandlers(core.redis());
             var authHandlers = new AuthHandlers(config.registrationOpen(), core.accounts(), core.tokens(), policy);
             var sessionHandlers = new SessionHandlers(core.tokens(), lists);
             var todoIds = new TodoIds(InstantSource.system());
-            var todoHandlers = new TodoHandlers(core.todos(), lists, todoIds, core.clock());
+            var todoHandlers =
+                    config.todoApi() ? new TodoHandlers(core.todos(), lists, todoIds, core.clock()) : null;
             var introspection = new IntrospectionHandlers(core.tokens());
-            var client = clientAuthentication(config, core.redis());
+            ClientCredentials credentials = config.introspectionClient();
+            var clientThrottle = new LoginThrottle(core.redis(), "client", config.loginThrottle());
+            var client = credentials == null ? null : new ClientAuthentication(credentials, clientThrottle);
             var routes = Routes.of(
                     authHandlers, sessionHandlers, introspection, client, todoHandlers, health, config.demoPage());
             var settings = new HttpSettings(
@@ -95,12 +98,6 @@ public record App(
         }
     }
 
-    private static @Nullable ClientAuthentication clientAuthentication(Config config, Redis redis) {
-        var throttle = new LoginThrottle(redis, "client", config.loginThrottle());
-        ClientCredentials credentials = config.introspectionClient();
-        return credentials == null ? null : new ClientAuthentication(credentials, throttle);
-    }
-
     // Returns null if the configuration has no metrics port. The JDK's management beans are not loaded then.
     private static @Nullable Server startMetrics(
             Server publicServer,
@@ -114,7 +111,7 @@ public record App(
             return null;
         }
         JvmMetrics.register(registry);
-        registry.gauge("latchkey_build_info", "Always 1.", () -> 1, "version", Main.version());
+        registry.gauge("latchkey_build_info", "Always 1.", () -> 1, "version", version());
         var routes = Routes.ofMetricsPort(new MetricsHandler(registry), health);
         try {
             return Server.startMetrics(settings, address, routes, authentication, App::problem);
@@ -122,6 +119,12 @@ public record App(
             publicServer.server().stop(0);
             throw e;
         }
+    }
+
+    /** Returns the version in the manifest of the jar. */
+    static String version() {
+        String version = App.class.getPackage().getImplementationVersion();
+        return version == null ? "development" : version;
     }
 
     // Returns the response to an exception, or null if the exception is unexpected.
@@ -171,10 +174,5 @@ public record App(
         } finally {
             core.close();
         }
-    }
-
-    @Override
-    public void close() {
-        stop();
     }
 }

@@ -6,6 +6,7 @@ import dev.latchkey.accounts.LoginThrottle;
 import dev.latchkey.accounts.PasswordHasher;
 import dev.latchkey.accounts.UserStore;
 import dev.latchkey.redis.CleanUp;
+import dev.latchkey.config.Config;
 import dev.latchkey.redis.Redis;
 import dev.latchkey.todos.TodoStore;
 import dev.latchkey.tokens.Lifetimes;

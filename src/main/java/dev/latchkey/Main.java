@@ -1,34 +1,33 @@
 package dev.latchkey;
 
+import static dev.latchkey.cli.CommandException.BAD_ARGUMENTS;
+import static dev.latchkey.cli.CommandException.FAILED;
 import static java.lang.System.Logger.Level.ERROR;
 import static java.lang.System.Logger.Level.INFO;
 
+import dev.latchkey.accounts.PasswordPolicy;
+import dev.latchkey.cli.CommandException;
+import dev.latchkey.cli.HealthCheck;
+import dev.latchkey.cli.UserCommands;
+import dev.latchkey.config.Config;
 import dev.latchkey.logging.Logs;
 import java.io.FileDescriptor;
 import java.io.IOException;
-import java.io.InputStream;
 import java.net.BindException;
-import java.net.HttpURLConnection;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.net.Proxy;
-import java.net.URI;
-import java.net.URISyntaxException;
-import java.nio.charset.StandardCharsets;
 import java.security.Security;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The process. Its exit codes are 0 after a signal if all requests were finished, 143 (SIGTERM) or 130 (SIGINT) if
- * requests had to be cut off, 1 after a failure, and 2 if the configuration is not valid.
+ * requests had to be cut off, 1 after a failure, and 2 if the configuration or an argument is not valid.
  */
 public final class Main {
-    static final int FAILED = 1;
-    static final int BAD_CONFIGURATION = 2; // or bad arguments
-    private static final int HEALTH_TIMEOUT_MILLIS = 4000; // less than the 5 s that the image gives its health check
-    private static final int MAX_REASON_BYTES = 1000;
     private static final String USAGE = """
             usage: latchkey            runs the service, configured by environment variables
                    latchkey --health   asks the service on this machine whether it is ready
@@ -42,21 +41,47 @@ public final class Main {
     public static void main(String[] args) {
         switch (String.join(" ", args)) {
             case "" -> start(System.getenv());
-            case "--health" -> System.exit(health(System.getenv()));
-            case "--version" -> System.out.println("latchkey " + version());
+            case "--version" -> System.out.println("latchkey " + App.version());
             case "--help" -> System.out.println(USAGE);
-            default -> {
-                if (args[0].equals("user")) {
-                    System.exit(UserCommands.run(List.of(args).subList(1, args.length), System.getenv()));
-                }
-                fail(BAD_CONFIGURATION, "unknown argument\n" + USAGE);
-            }
+            default -> System.exit(command(List.of(args), System.getenv()));
         }
     }
 
-    static String version() {
-        String version = Main.class.getPackage().getImplementationVersion(); // from the jar's manifest
-        return version == null ? "development" : version;
+    private static int command(List<String> args, Map<String, String> environment) {
+        try {
+            if (args.equals(List.of("--health"))) {
+                HealthCheck.run(environment);
+            } else if (args.getFirst().equals("user")) {
+                user(args.subList(1, args.size()), environment);
+            } else {
+                return report(BAD_ARGUMENTS, "unknown argument\n" + USAGE);
+            }
+            return 0;
+        } catch (Config.Invalid e) {
+            return report(BAD_ARGUMENTS, e.getMessage());
+        } catch (CommandException e) {
+            return report(e.exitCode(), e.getMessage());
+        }
+    }
+
+    private static void user(List<String> arguments, Map<String, String> environment)
+            throws CommandException, Config.Invalid {
+        UserCommands.check(arguments);
+        Map<String, String> settings = new HashMap<>(environment);
+        settings.keySet().removeAll(Set.of("HOST", "PORT", "METRICS_PORT")); // a command does not listen
+        Logs logs = Logs.install(FileDescriptor.err);
+        Logger redisLog = Logger.getLogger("latchkey.redis"); // forgets its level if it is not referenced
+        redisLog.setLevel(Level.SEVERE); // the command itself reports that Redis is unavailable
+        try {
+            Config config = Config.from(settings);
+            logs.configure(config.logFormat(), config.logLevel());
+            try (var core = Core.open(config)) {
+                var policy = new PasswordPolicy(config.passwordMinLength());
+                new UserCommands(core.redis(), core.accounts(), policy).run(arguments);
+            }
+        } finally {
+            logs.flush();
+        }
     }
 
     /**
@@ -72,37 +97,33 @@ public final class Main {
         try {
             Config config = Config.from(environment);
             logs.configure(config.logFormat(), config.logLevel());
-            return start(config, logs);
-        } catch (Config.Invalid e) {
-            return fail(BAD_CONFIGURATION, e.getMessage());
-        }
-    }
-
-    private static App start(Config config, Logs logs) {
-        try {
             var app = App.start(config, logs.accessLog(), Thread::startVirtualThread);
             // Not a constant, because a logger that is created before Logs would use the JDK's own configuration.
             var log = System.getLogger("latchkey.main");
             Runtime.getRuntime()
-                    .addShutdownHook(Thread.ofPlatform().name("stop").unstarted(() -> {
-                        log.log(INFO, "stopping");
-                        boolean finished = app.stop();
-                        log.log(INFO, "stopped", "finished", finished);
-                        logs.flush();
-                        if (finished) {
-                            Runtime.getRuntime().halt(0); // otherwise the exit code is the signal's number
-                        }
-                    }));
+                    .addShutdownHook(Thread.ofPlatform().name("stop").unstarted(() -> stop(app, logs, log)));
             if (app.metricsPort() != null) {
                 log.log(INFO, "serving metrics", "port", app.metricsPort());
             }
-            log.log(INFO, "listening", "port", app.port(), "version", version());
+            log.log(INFO, "listening", "port", app.port(), "version", App.version());
             logs.flush();
             return app;
+        } catch (Config.Invalid e) {
+            return fail(BAD_ARGUMENTS, e.getMessage());
         } catch (BindException e) {
             return fail(FAILED, e.getMessage());
         } catch (IOException e) {
             return fail(FAILED, String.valueOf(e));
+        }
+    }
+
+    private static void stop(App app, Logs logs, System.Logger log) {
+        log.log(INFO, "stopping");
+        boolean finished = app.stop();
+        log.log(INFO, "stopped", "finished", finished);
+        logs.flush();
+        if (finished) {
+            Runtime.getRuntime().halt(0); // otherwise the exit code is the signal's number
         }
     }
 
@@ -111,7 +132,9 @@ public final class Main {
     private static void uncaught(Logs logs, Thread thread, Throwable e) {
         try {
             System.getLogger("latchkey.main").log(ERROR, "uncaught error in " + thread.getName(), e);
-            logs.flush();
+            if (!thread.isVirtual()) {
+                logs.flush();
+            }
         } finally {
             if (!thread.isVirtual()) {
                 Runtime.getRuntime().halt(FAILED);
@@ -119,40 +142,15 @@ public final class Main {
         }
     }
 
-    private static int health(Map<String, String> environment) {
-        String url = "";
-        try {
-            InetSocketAddress address = Config.address(environment);
-            boolean all = address.getAddress().isAnyLocalAddress();
-            InetAddress host = all ? InetAddress.getLoopbackAddress() : address.getAddress();
-            var uri = new URI("http", null, host.getHostAddress(), address.getPort(), "/health/ready", null, null);
-            url = uri.toString();
-            var connection = (HttpURLConnection) uri.toURL().openConnection(Proxy.NO_PROXY);
-            connection.setConnectTimeout(HEALTH_TIMEOUT_MILLIS);
-            connection.setReadTimeout(HEALTH_TIMEOUT_MILLIS);
-            int status = connection.getResponseCode();
-            if (status == HttpURLConnection.HTTP_OK) {
-                return 0;
-            }
-            InputStream body = connection.getErrorStream(); // null if there is none
-            String reason = body == null ? "" : new String(body.readNBytes(MAX_REASON_BYTES), StandardCharsets.UTF_8);
-            return report(FAILED, url + " is " + status + ": " + reason);
-        } catch (Config.Invalid e) {
-            return report(BAD_CONFIGURATION, e.getMessage());
-        } catch (IOException | URISyntaxException e) {
-            return report(FAILED, url + " does not respond: " + e.getMessage());
-        }
-    }
-
-    /** Prints each line of an error, and returns the exit code. */
-    static int report(int exitCode, @Nullable String error) {
-        String ascii = String.valueOf(error).replace('–', '-'); // the locale of the terminal may not have it
-        ascii.lines().forEach(line -> System.err.println("latchkey: " + line));
-        return exitCode;
-    }
-
     private static App fail(int code, @Nullable String message) {
         System.exit(report(code, message));
         throw new IllegalStateException("exited");
+    }
+
+    // Prints each line of an error, and returns the exit code.
+    private static int report(int exitCode, @Nullable String error) {
+        String ascii = String.valueOf(error).replace('–', '-'); // the locale of the terminal may not have it
+        ascii.lines().forEach(line -> System.err.println("latchkey: " + line));
+        return exitCode;
     }
 }

@@ -5,7 +5,8 @@
  * <p>Reading order: {@link dev.latchkey.App} creates all parts; {@link dev.latchkey.api.Routes} is the table of
  * routes; {@code http} is the server; {@code tokens} and {@code accounts} are the core; {@code todos} is an API that
  * tokens protect; {@code redis} has the commands; {@code overload} refuses work; {@code metrics} measures; {@code logging}, {@code json} and {@code
- * encoding} are what their names say; {@link dev.latchkey.Config} reads the environment; {@link dev.latchkey.Main} is the process.
+ * encoding} are what their names say; {@code config} reads the environment; {@code cli} has the commands of an operator;
+ * {@link dev.latchkey.Main} is the process.
  *
  * <p>Guarantees:
  *

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.latchkey.api.ClientCredentials;
+import dev.latchkey.config.Config;
 import dev.latchkey.http.Cors;
 import dev.latchkey.logging.Logs;
 import dev.latchkey.redis.RedisSettings;
@@ -45,6 +46,7 @@ class ConfigTest {
                 16_384,
                 new Cors(Set.of()),
                 false,
+                true,
                 50,
                 1000,
                 true,

@@ -60,7 +60,6 @@ class DocumentedCommandsTest {
             "docker run --memory 448m -p 8080:8080 -e REDIS_URL=redis://redis.example:6379 \\",
             "scripts/run",
             "scripts/verify-build | diff SHA256SUMS -", // ScriptsTest runs it without Maven
-            "scripts/test",
             "scripts/chaos", // breaks Redis for a minute; ChaosTest injects the same faults
             "npm install openapi-fetch openapi-typescript typescript@5", // scripts/openapi runs these programs
             "import createClient from 'openapi-fetch';", // is a part of scripts/openapi-client/lifecycle.ts

@@ -19,6 +19,11 @@ import org.junit.jupiter.api.Test;
 class DocumentsTest {
     private static final Path README = Path.of("README.md");
     private static final Pattern LINK = Pattern.compile("]\\(([^)#]*)(#[^)]*)?\\)");
+    private static final Path MAIN = Path.of("src/main/java/dev/latchkey");
+    private static final Pattern SIZE = Pattern.compile("\\| (.*) \\| ([\\d,]+) \\|");
+    private static final Pattern QUOTED = Pattern.compile("`([^`]+)`");
+    private static final Pattern COMMENT = Pattern.compile(
+            "(\"{3}[\\s\\S]*?\"{3}|\"(?:\\\\.|[^\"\\\\\n])*+\"|'(?:\\\\.|[^'\\\\\n])++')|/\\*[\\s\\S]*?\\*/|//[^\n]*");
     private static final Pattern NAME = Pattern.compile("`(\\w+Test)`");
 
     @Test
@@ -65,6 +70,62 @@ class DocumentsTest {
                     .forEach(name -> missing.add(document + ": " + name));
         }
         assertEquals(List.of(), missing);
+    }
+
+    /** A row names packages and classes, and after "without" those that do not count. A row without names is all. */
+    @Test
+    void the_readme_states_the_code_lines_of_each_part_of_the_source_within_2_percent() throws IOException {
+        List<String> rightRows = new ArrayList<>();
+        int rows = 0;
+        for (String line : Files.readAllLines(README)) {
+            var row = SIZE.matcher(line);
+            if (row.matches()) {
+                rows++;
+                String[] parts = row.group(1).split(" without ", 2);
+                long lines = codeLines(parts[0]) - (parts.length == 1 ? 0 : codeLines(parts[1]));
+                long stated = Long.parseLong(row.group(2).replace(",", ""));
+                if (Math.abs(stated - lines) * 50 > lines) {
+                    rightRows.add("| %s | %,d |".formatted(row.group(1), lines));
+                }
+            }
+        }
+        assertEquals(5, rows);
+        assertEquals("", String.join("\n", rightRows), "Put these rows into the README.");
+    }
+
+    private static long codeLines(String names) throws IOException {
+        List<String> paths = QUOTED.matcher(names)
+                .results()
+                .map(name -> MAIN.resolve(name.group(1)).toString())
+                .toList();
+        long lines = 0;
+        try (Stream<Path> files = Files.walk(MAIN)) {
+            for (Path file : (Iterable<Path>) files::iterator) {
+                String path = file.toString();
+                boolean counts = paths.isEmpty()
+                        || paths.contains(path.replace(".java", ""))
+                        || paths.contains(file.getParent() + "");
+                lines += counts && path.endsWith(".java") ? codeLines(file) : 0;
+            }
+        }
+        return lines;
+    }
+
+    // Lines that are neither blank nor comments, imports or the package.
+    private static long codeLines(Path file) throws IOException {
+        return COMMENT.matcher(Files.readString(file))
+                .replaceAll("$1")
+                .lines()
+                .filter(line -> !line.isBlank() && !line.matches("\\s*(import|package)\\s.*"))
+                .count();
+    }
+
+    @Test
+    void the_readme_states_how_many_jars_the_two_direct_dependencies_bring() throws IOException {
+        try (Stream<Path> jars = Files.list(Path.of("target/latchkey/lib"))) {
+            String text = "bring " + (jars.count() - 2) + " more jars";
+            assertTrue(Files.readString(README).contains(text), text);
+        }
     }
 
     @Test

@@ -44,6 +44,20 @@ class TodoTest {
     }
 
     @Test
+    void with_todo_api_false_no_todo_route_exists_and_all_others_do() throws Exception {
+        try (var without = TestApp.start("TODO_API", "false");
+                var client = TestClient.ofOtherServer(without.port())) { // openapi.json describes the routes
+            String its = without.foreignToken(name);
+            for (String path : List.of("/api/todos", "/api/todos/0198c000-0000-7000-8000-000000000000")) {
+                for (String method : List.of("GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS")) {
+                    assertEquals(404, client.send(method, path, its, "").status(), method + " " + path);
+                }
+            }
+            assertEquals(200, client.get("/api/auth/verify", its).status());
+        }
+    }
+
+    @Test
     void creating_a_todo_returns_it_as_stored_with_its_location() {
         var created = expect(201, create("{\"name\":\"Buy milk\"}"));
         String id = created.field("id");

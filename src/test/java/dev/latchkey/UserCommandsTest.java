@@ -11,6 +11,7 @@ import dev.latchkey.testing.TestApp;
 import dev.latchkey.testing.Topology;
 import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.SetArgs;
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -271,12 +272,23 @@ class UserCommandsTest {
         }
     }
 
+    /** Writing to /dev/full fails as on a full disk. */
+    @Test
+    void a_command_whose_output_cannot_be_written_exits_with_1() throws Exception {
+        app.register(TestApp.newName());
+        var process = ServiceProcess.builder(List.of("user", "list"), "REDIS_URL", redis.url())
+                .redirectOutput(new File("/dev/full"))
+                .start();
+        assertEquals("latchkey: cannot read or write: No space left on device\n", text(process.getErrorStream()));
+        assertEquals(1, process.waitFor());
+    }
+
     @Test
     void a_password_that_breaks_a_rule_is_refused_and_nothing_is_stored() throws Exception {
         String name = TestApp.newName();
         run("short\n", "set-password", name).assertFailed(1, "the password must have 8-128 characters");
         run("p\u00e4ssword not in UTF-8\n", "set-password", name).assertFailed(1, "the password must be valid UTF-8");
-        run("x".repeat(100_000), "set-password", name).assertFailed(1, "the password must have at most 4096 bytes");
+        run("x".repeat(100_000), "set-password", name).assertFailed(1, "the password must have at most 128 characters");
         assertEquals(0, app.redis().exists(key(name)));
     }
 
@@ -293,7 +305,8 @@ class UserCommandsTest {
 
     @Test
     void wrong_arguments_and_an_invalid_configuration_exit_with_2() throws Exception {
-        List<List<String>> wrong = List.of(List.of("remove", "alice"), List.of("delete"), List.of("list", "alice"));
+        List<List<String>> wrong =
+                List.of(List.of("remove", "alice"), List.of("delete"), List.of("delete", ""), List.of("list", "alice"));
         for (List<String> arguments : wrong) {
             Output output = run("", arguments.toArray(String[]::new));
             assertEquals(2, output.code());

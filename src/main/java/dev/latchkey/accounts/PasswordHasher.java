@@ -75,9 +75,7 @@ public final class PasswordHasher implements AutoCloseable {
     public void register(Registry registry) {
         String duration = "Time to compute or verify a password hash, without the wait for a thread.";
         registry.histogram("latchkey_password_hash_duration_seconds", duration, durations);
-        registry.gauge("latchkey_password_hashes_running", "Tasks that compute password hashes.", permits::running);
         registry.gauge("latchkey_password_hashes_waiting", "Requests that wait for a hash thread.", permits::waiting);
-        registry.gauge("latchkey_password_hash_threads", "Number of hash threads.", permits::size);
     }
 
     /**

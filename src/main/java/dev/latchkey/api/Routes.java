@@ -24,6 +24,7 @@ public final class Routes {
      * Returns the routes of the public port.
      *
      * @param client null if no client is configured: the routes for it then do not exist
+     * @param todos null if the todo routes do not exist
      * @param demoPage whether the routes of the page exist
      */
     public static List<Route> of(
@@ -31,7 +32,7 @@ public final class Routes {
             SessionHandlers sessions,
             IntrospectionHandlers tokens,
             @Nullable ClientAuthentication client,
-            TodoHandlers todos,
+            @Nullable TodoHandlers todos,
             HealthHandlers health,
             boolean demoPage) {
         List<Route> routes = new ArrayList<>(List.of(
@@ -47,17 +48,19 @@ public final class Routes {
                 new Guarded("DELETE", "/api/auth/sessions/{id}", sessions::end),
                 new Guarded("PUT", "/api/auth/password", auth::changePassword),
                 new Guarded("DELETE", "/api/auth/account", auth::deleteAccount),
-                new Guarded("GET", "/api/todos", todos::list),
-                new Guarded("POST", "/api/todos", todos::create),
-                new Guarded("GET", "/api/todos/{id}", todos::get),
-                new Guarded("PATCH", "/api/todos/{id}", todos::patch),
-                new Guarded("DELETE", "/api/todos/{id}", todos::delete),
                 new Open("GET", "/health/live", health::live),
                 new Open("GET", "/health/ready", health::ready),
                 new Open("GET", "/openapi.json", OPENAPI::get)));
         if (client != null) {
             routes.add(new ClientOnly("POST", "/api/auth/introspect", client, tokens::introspect));
             routes.add(new ClientOnly("POST", "/api/auth/revoke", client, tokens::revoke));
+        }
+        if (todos != null) {
+            routes.add(new Guarded("GET", "/api/todos", todos::list));
+            routes.add(new Guarded("POST", "/api/todos", todos::create));
+            routes.add(new Guarded("GET", "/api/todos/{id}", todos::get));
+            routes.add(new Guarded("PATCH", "/api/todos/{id}", todos::patch));
+            routes.add(new Guarded("DELETE", "/api/todos/{id}", todos::delete));
         }
         if (demoPage) {
             routes.addAll(DemoPage.routes());

@@ -16,80 +16,80 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** The format of log lines. */
+/** The format of log lines. Only one thread at a time may use an object of this class. */
 public final class LineFormat {
     /** Dates as in JSON: UTC, with three decimals. */
     public static final DateTimeFormatter TIME =
             new DateTimeFormatterBuilder().appendInstant(3).toFormatter();
 
+    private static final SimpleFormatter FORMATTER = new SimpleFormatter();
     private static final int MAX_VALUE_LENGTH = 256;
     // Control characters, line separators, and characters that change the direction of text. A client must not be
     // able to inject a line, control a terminal, or disguise a line.
     private static final Pattern UNSAFE = Pattern.compile("[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]");
 
-    private record FormattedTime(long epochMillis, String text) {}
-
-    private final SimpleFormatter formatter = new SimpleFormatter();
-    private volatile FormattedTime lastTime = new FormattedTime(-1, ""); // under load, many lines have the same time
-
-    LineFormat() {}
-
-    /** Appends the line of a log record, and a line break. */
-    void append(StringBuilder to, Format format, LogRecord entry) {
-        boolean isOwn = entry.getLoggerName() != null && entry.getLoggerName().startsWith(Logs.OWN);
-        String message = isOwn ? entry.getMessage() : formatter.formatMessage(entry);
-        Object[] pairs = isOwn && entry.getParameters() != null ? entry.getParameters() : new Object[0];
-        Throwable thrown = entry.getThrown();
-        append(to, format, entry.getMillis(), entry.getLevel(), entry.getLoggerName(), message, pairs, thrown);
-    }
-
     /**
-     * Appends a line, and a line break.
+     * What a line says.
      *
      * @param pairs names and values, alternating
+     * @param stackTrace empty if there is none
      */
-    void append(
-            StringBuilder to,
-            Format format,
-            long epochMillis,
-            Level level,
-            String logger,
-            String message,
-            Object[] pairs,
-            @Nullable Throwable thrown) {
+    record Entry(long millis, Level level, String logger, String message, Object[] pairs, String stackTrace) {
+        /** Parameters of the project's own loggers are pairs, and those of libraries are parts of the message. */
+        static Entry of(LogRecord entry) {
+            String logger = String.valueOf(entry.getLoggerName());
+            Object[] parameters = entry.getParameters();
+            boolean isOwn = logger.startsWith(Logs.OWN);
+            String message = isOwn ? entry.getMessage() : FORMATTER.formatMessage(entry);
+            Object[] pairs = isOwn && parameters != null ? parameters : new Object[0];
+            String trace = entry.getThrown() == null ? "" : LineFormat.stackTrace(entry.getThrown());
+            return new Entry(entry.getMillis(), entry.getLevel(), logger, message, pairs, trace);
+        }
+    }
+
+    private final Format format;
+    private long lastMillis = -1;
+    private String lastTime = ""; // under load, many lines have the same time
+
+    LineFormat(Format format) {
+        this.format = format;
+    }
+
+    /** Appends a line, and a line break. */
+    void append(StringBuilder to, Entry entry) {
+        Object[] pairs = entry.pairs();
         if (format == Format.JSON) {
             Map<String, Object> line = new LinkedHashMap<>();
-            line.put("time", time(epochMillis));
-            line.put("level", name(level));
-            line.put("logger", logger);
-            line.put("message", safe(message));
+            line.put("time", time(entry.millis()));
+            line.put("level", name(entry.level()));
+            line.put("logger", entry.logger());
+            line.put("message", safe(entry.message()));
             for (int i = 0; i < pairs.length; i += 2) {
                 line.put(pairs[i].toString(), pairs[i + 1] instanceof Number n ? n : safe(cut(pairs[i + 1])));
             }
-            if (thrown != null) {
-                line.put("stackTrace", stackTrace(thrown));
+            if (!entry.stackTrace().isEmpty()) {
+                line.put("stackTrace", entry.stackTrace());
             }
             to.append(Json.text(line));
         } else {
-            to.append(time(epochMillis)).append(' ').append(name(level));
-            to.append(' ').append(logger).append(' ').append(safe(message));
+            to.append(time(entry.millis())).append(' ').append(name(entry.level()));
+            to.append(' ').append(entry.logger()).append(' ').append(safe(entry.message()));
             for (int i = 0; i < pairs.length; i += 2) {
                 to.append(' ').append(pairs[i]).append('=');
                 String value = cut(pairs[i + 1]);
                 to.append(isPlain(value) ? value : Json.text(safe(value)));
             }
-            to.append(thrown == null ? "" : stackTrace(thrown));
+            to.append(entry.stackTrace());
         }
         to.append('\n');
     }
 
     private String time(long epochMillis) {
-        FormattedTime time = lastTime;
-        if (time.epochMillis() != epochMillis) {
-            time = new FormattedTime(epochMillis, TIME.format(Instant.ofEpochMilli(epochMillis)));
-            lastTime = time;
+        if (epochMillis != lastMillis) {
+            lastMillis = epochMillis;
+            lastTime = TIME.format(Instant.ofEpochMilli(epochMillis));
         }
-        return time.text();
+        return lastTime;
     }
 
     private static String name(Level level) {

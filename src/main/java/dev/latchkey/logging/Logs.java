@@ -1,13 +1,16 @@
 package dev.latchkey.logging;
 
-import static java.lang.System.Logger.Level.WARNING;
-
-import java.io.BufferedOutputStream;
+import dev.latchkey.logging.LineFormat.Entry;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
-import java.util.concurrent.Semaphore;
+import java.time.Duration;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.logging.Handler;
 import java.util.logging.Level;
 import java.util.logging.LogManager;
@@ -18,25 +21,33 @@ import java.util.logging.Logger;
  * Writes one line per log record, for everything in the process that logs. The project's own loggers, {@code
  * latchkey.…}, take names and values as parameters: {@code log(INFO, "refreshed", "username", "alice")}.
  *
- * <p>One thread formats the lines of the {@link AccessLog}, and writes all lines in batches. Requests wait neither for
- * that nor for a slow reader of the access log. All other lines are formatted by the thread that logs, and are never
- * dropped. They are written immediately from level WARNING on.
+ * <p>All lines wait in one bounded queue. One thread formats and writes them in batches, and only that thread waits for
+ * standard output. If nothing reads the log, the queue is full after a while. Then a line of the audit log waits for
+ * room, on the thread of its request, and any other line is dropped and counted. If every line could wait, a thread of
+ * netty would not reconnect to Redis, and a stop would not end.
  */
 public final class Logs extends Handler {
     static final String OWN = "latchkey";
-    private static final int BATCH_MILLIS =
-            2; // longer batches cost more, because the lines survive garbage collections
-    private static final int BUFFER_BYTES = 1 << 16;
+
+    private static final int MAX_REQUESTS = 4096; // 1 MB with usual paths, 4 MB with the longest
+    private static final int MAX_WAITING = MAX_REQUESTS + 1024; // many requests leave room for other lines
+    private static final int BATCH_MILLIS = 2; // in longer batches, lines would survive garbage collections
+    private static final int MAX_BATCH_LENGTH = 1 << 16;
+    private static final int FLUSH_SECONDS = 2;
+    private static final long REPORT_NANOS = Duration.ofSeconds(1).toNanos();
 
     private final PrintStream out;
-    private final LineFormat lines = new LineFormat();
-    private final Semaphore work = new Semaphore(0); // has a permit if something was logged since the last batch
-    private final AccessLog accessLog = new AccessLog(this::wakeWriter);
-    private final Object batchLock = new Object(); // keeps the lines of the access log in order
+    // Entries, and the latches of those who wait until all entries before are written.
+    private final BlockingQueue<Object> waiting = new LinkedBlockingQueue<>(MAX_WAITING);
+    private final LongAdder dropped = new LongAdder();
+    private final AccessLog accessLog = new AccessLog(this);
+    private final Logger own = Logger.getLogger(OWN); // the JDK forgets the level of an unreferenced logger
+    private final Logger audit = Logger.getLogger("latchkey.audit");
+    private volatile LineFormat lines = new LineFormat(Format.TEXT);
+    // The following are the writer's.
     private final StringBuilder batch = new StringBuilder();
     private long reportedDropped;
-    private final Logger own = Logger.getLogger(OWN); // the JDK forgets the level of an unreferenced logger
-    private volatile Format format = Format.TEXT;
+    private long nextReportNanos = System.nanoTime();
 
     /**
      * {@code TEXT}: time, level, logger, message, {@code name=value …}. {@code JSON}: one object per line with the
@@ -53,8 +64,9 @@ public final class Logs extends Handler {
         public void reset() {}
     }
 
-    private Logs(FileDescriptor target) {
-        out = new PrintStream(new BufferedOutputStream(new FileOutputStream(target), BUFFER_BYTES));
+    /** Creates a log that nothing uses before {@link #install}. */
+    public Logs(FileDescriptor target) {
+        out = new PrintStream(new FileOutputStream(target));
     }
 
     /**
@@ -74,12 +86,18 @@ public final class Logs extends Handler {
         return logs;
     }
 
-    /** @param level of the project's own lines; libraries log from INFO on, because below that they print tokens */
+    /**
+     * Sets the format and the level.
+     *
+     * @param level of the project's own lines, except those of the audit log, which are always logged. Libraries log
+     *     from INFO on, because below that they print tokens.
+     */
     public void configure(Format format, System.Logger.Level level) {
-        this.format = format;
-        Level own = Level.parse(Integer.toString(level.getSeverity()));
-        this.own.setLevel(own);
-        Logger.getLogger("").setLevel(own.intValue() < Level.INFO.intValue() ? Level.INFO : own);
+        lines = new LineFormat(format);
+        Level ownLevel = Level.parse(Integer.toString(level.getSeverity()));
+        own.setLevel(ownLevel);
+        audit.setLevel(Level.INFO);
+        Logger.getLogger("").setLevel(ownLevel.intValue() < Level.INFO.intValue() ? Level.INFO : ownLevel);
     }
 
     /** Returns the access log, whose lines this object writes. */
@@ -87,69 +105,86 @@ public final class Logs extends Handler {
         return accessLog;
     }
 
+    long dropped() {
+        return dropped.sum();
+    }
+
+    void addRequest(Entry line) {
+        if (waiting.size() >= MAX_REQUESTS || !waiting.offer(line)) {
+            dropped.increment();
+        }
+    }
+
     @Override
     public void publish(LogRecord entry) {
-        var line = new StringBuilder();
-        lines.append(line, format, entry);
-        print(line);
-        if (entry.getLevel().intValue() >= Level.WARNING.intValue()) {
-            out.flush();
-        }
-        wakeWriter();
-    }
-
-    private void print(CharSequence text) {
-        out.writeBytes(text.toString().getBytes(StandardCharsets.UTF_8));
-    }
-
-    private void printBatch() {
-        print(batch);
-        batch.setLength(0);
-    }
-
-    private void wakeWriter() {
-        if (work.availablePermits() == 0) { // otherwise it is about to start a batch
-            work.release();
-        }
-    }
-
-    private void write() {
+        Entry line = Entry.of(entry);
         try {
-            while (true) {
-                work.acquire();
-                Thread.sleep(BATCH_MILLIS);
-                work.drainPermits();
-                flush();
+            if (line.logger().equals(audit.getName())) {
+                waiting.put(line);
+            } else if (!waiting.offer(line)) {
+                dropped.increment();
+            }
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+            dropped.increment();
+        }
+    }
+
+    /** Waits until all lines that were logged before are written, but not long, because nothing may read the log. */
+    @Override
+    public void flush() {
+        var written = new CountDownLatch(1);
+        try {
+            if (waiting.offer(written, FLUSH_SECONDS, TimeUnit.SECONDS)) {
+                var _ = written.await(FLUSH_SECONDS, TimeUnit.SECONDS);
             }
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
         }
     }
 
-    /** Writes all lines that were logged before. */
-    @Override
-    public void flush() {
-        synchronized (batchLock) {
-            for (int i = accessLog.size(); i > 0; i--) {
-                AccessLog.Line line = accessLog.remove();
-                lines.append(
-                        batch, format, line.epochMillis(), line.level(), AccessLog.NAME, "request", line.pairs(), null);
-                if (batch.length() > BUFFER_BYTES) {
-                    printBatch();
-                }
-            }
-            printBatch();
-            long dropped = accessLog.dropped() - reportedDropped;
-            if (dropped > 0) {
-                reportedDropped += dropped;
-                System.getLogger("latchkey.logging").log(WARNING, "dropped lines of the access log", "lines", dropped);
-            }
-            out.flush();
-        }
-    }
-
     @Override
     public void close() {
         flush();
+    }
+
+    private void write() {
+        try {
+            while (true) {
+                // Nothing may come after dropped lines, which must be reported nevertheless.
+                Object next = waiting.poll(REPORT_NANOS, TimeUnit.NANOSECONDS);
+                Thread.sleep(BATCH_MILLIS);
+                for (; next != null; next = waiting.poll()) {
+                    if (next instanceof CountDownLatch written) {
+                        nextReportNanos = System.nanoTime();
+                        print();
+                        written.countDown();
+                    } else {
+                        lines.append(batch, (Entry) next);
+                    }
+                    if (batch.length() > MAX_BATCH_LENGTH) {
+                        print();
+                    }
+                }
+                print();
+            }
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    // Reports dropped lines at most once a second, and with each flush.
+    private void print() {
+        long now = System.nanoTime();
+        long lost = dropped.sum() - reportedDropped;
+        if (lost > 0 && now - nextReportNanos >= 0 && own.isLoggable(Level.WARNING)) {
+            Object[] pairs = {"lines", lost};
+            long time = System.currentTimeMillis();
+            lines.append(batch, new Entry(time, Level.WARNING, "latchkey.logging", "dropped lines", pairs, ""));
+            reportedDropped += lost;
+            nextReportNanos = now + REPORT_NANOS;
+        }
+        out.writeBytes(batch.toString().getBytes(StandardCharsets.UTF_8));
+        batch.setLength(0);
     }
 }

@@ -1,32 +1,21 @@
 package dev.latchkey.metrics;
 
+import dev.latchkey.metrics.Registry.Sample;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.atomic.LongAdder;
-import java.util.stream.LongStream;
 import java.util.stream.Stream;
 
 /** Counts durations in fixed buckets from 1 ms to 10 s. Recording takes no lock and allocates nothing. */
 public final class Histogram {
     /** The upper bounds of the buckets, which include their bound. The last bucket has no bound. */
-    private static final long[] BOUNDS_NANOS = LongStream.of(
-                    1_000,
-                    2_500,
-                    5_000,
-                    10_000,
-                    25_000,
-                    50_000,
-                    100_000,
-                    250_000,
-                    500_000,
-                    1_000_000,
-                    2_500_000,
-                    5_000_000,
-                    10_000_000)
-            .map(micros -> micros * 1_000)
-            .toArray();
+    private static final double[] BOUNDS = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+
+    private static final double NANOS_PER_SECOND = Duration.ofSeconds(1).toNanos();
 
     private final LongAdder[] counts =
-            Stream.generate(LongAdder::new).limit(BOUNDS_NANOS.length + 1).toArray(LongAdder[]::new);
+            Stream.generate(LongAdder::new).limit(BOUNDS.length + 1).toArray(LongAdder[]::new);
     private final LongAdder sumNanos = new LongAdder();
 
     /** Counts the time from {@code startNanos}, a value of {@link System#nanoTime}, until now. */
@@ -36,27 +25,26 @@ public final class Histogram {
 
     /** Counts a duration in nanoseconds. */
     public void record(long nanos) {
+        double seconds = nanos / NANOS_PER_SECOND;
         int bucket = 0;
-        while (bucket < BOUNDS_NANOS.length && nanos > BOUNDS_NANOS[bucket]) {
+        while (bucket < BOUNDS.length && seconds > BOUNDS[bucket]) {
             bucket++;
         }
         counts[bucket].increment();
         sumNanos.add(nanos);
     }
 
-    /** Writes the samples: one per bucket, which also counts all smaller buckets, the sum and the count. */
-    void writeTo(Samples samples) {
-        long count = 0;
+    /** Returns one sample per bucket, which also counts all smaller buckets, the sum and the count. */
+    List<Sample> samples() {
+        List<Sample> samples = new ArrayList<>();
+        double count = 0;
         for (int i = 0; i < counts.length; i++) {
             count += counts[i].sum();
-            String bound = i < BOUNDS_NANOS.length ? Samples.number(seconds(BOUNDS_NANOS[i])) : "+Inf";
-            samples.add("_bucket", "le", bound, (double) count);
+            String bound = i < BOUNDS.length ? Registry.number(BOUNDS[i]) : "+Inf";
+            samples.add(new Sample("_bucket", Registry.labels("le", bound), count));
         }
-        samples.add("_sum", seconds(sumNanos.sum()));
-        samples.add("_count", (double) count);
-    }
-
-    private static double seconds(long nanos) {
-        return (double) nanos / Duration.ofSeconds(1).toNanos();
+        samples.add(new Sample("_sum", "", sumNanos.sum() / NANOS_PER_SECOND));
+        samples.add(new Sample("_count", "", count));
+        return samples;
     }
 }

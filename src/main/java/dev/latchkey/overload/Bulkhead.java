@@ -11,7 +11,6 @@ import java.util.concurrent.TimeUnit;
 public final class Bulkhead {
     private static final Duration MAX_WAIT = Duration.ofSeconds(3); // most clients have given up by then
 
-    private final int size;
     private final Semaphore permits;
     private final Duration maxWait;
 
@@ -21,19 +20,8 @@ public final class Bulkhead {
     }
 
     public Bulkhead(int permits, Duration maxWait) {
-        size = permits;
         this.permits = new Semaphore(permits, true);
         this.maxWait = maxWait;
-    }
-
-    /** Returns how much work can run at the same time. */
-    public int size() {
-        return size;
-    }
-
-    /** Returns how much work is running. */
-    public int running() {
-        return size - permits.availablePermits();
     }
 
     /** Returns about how much work is waiting. */

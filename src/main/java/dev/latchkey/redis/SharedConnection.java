@@ -115,7 +115,7 @@ final class SharedConnection implements AutoCloseable {
     }
 
     private RuntimeException failure(String key, Reason reason, RedisException e) {
-        metrics.failures().increment(reason);
+        metrics.failed(reason);
         if (String.valueOf(e.getMessage()).startsWith("WRONGTYPE")) {
             outageLog.wrongType(key);
             return new WrongTypeException();

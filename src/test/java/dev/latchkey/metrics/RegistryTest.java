@@ -7,11 +7,6 @@ import org.junit.jupiter.api.Test;
 
 /** The text format (https://prometheus.io/docs/instrumenting/exposition_formats). */
 class RegistryTest {
-    private enum Kind {
-        FIRST_KIND,
-        SECOND
-    }
-
     private final Registry registry = new Registry();
 
     @Test
@@ -46,19 +41,6 @@ class RegistryTest {
         registry.gauge("b", "Small.", () -> 1e-9);
         registry.gauge("c", "Absent.", () -> Double.NaN);
         assertEquals("a 9007199254740992\nb 1.0E-9\nc NaN\n", registry.text().replaceAll("#.*\n", ""));
-    }
-
-    @Test
-    void each_kind_of_event_is_present_from_the_start() {
-        var counter = new EnumCounter<>(Kind.class);
-        registry.counters("a_total", "Events.", "kind", counter);
-        counter.increment(Kind.SECOND);
-        assertEquals("""
-                # HELP a_total Events.
-                # TYPE a_total counter
-                a_total{kind="first_kind"} 0
-                a_total{kind="second"} 1
-                """, registry.text());
     }
 
     @Test

@@ -1,11 +1,13 @@
 package dev.latchkey.testing;
 
 import dev.latchkey.App;
-import dev.latchkey.Config;
+import dev.latchkey.config.Config;
 import dev.latchkey.logging.AccessLog;
+import dev.latchkey.logging.Logs;
 import dev.latchkey.tokens.TokenFormat;
 import io.lettuce.core.SetArgs;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
+import java.io.FileDescriptor;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -29,6 +31,9 @@ import java.util.regex.Pattern;
 /** The service in the JVM of the tests, on a free port, with a client for it and a separate connection to its Redis. */
 public final class TestApp extends TestClient {
     public static final int CHEAP_ITERATIONS = 1000;
+
+    // Writes nothing, because it is not installed.
+    private static final AccessLog ACCESS_LOG = new Logs(FileDescriptor.out).accessLog();
 
     private final App app;
     private final RedisAdmin redis;
@@ -61,7 +66,7 @@ public final class TestApp extends TestClient {
     /** @param cleanUps runs the clean-ups of the service */
     public static TestApp startOn(Topology redis, Executor cleanUps, String... settings) throws IOException {
         Config config = config(redis.url(), settings);
-        return new TestApp(App.start(config, new AccessLog(() -> {}), cleanUps), config, redis.adminUrl());
+        return new TestApp(App.start(config, ACCESS_LOG, cleanUps), config, redis.adminUrl());
     }
 
     /** Returns the configuration for tests, changed by the settings. */
@@ -104,6 +109,7 @@ public final class TestApp extends TestClient {
                 config.maxBodyBytes(),
                 config.cors(),
                 config.demoPage(),
+                config.todoApi(),
                 config.maxSessionsPerUser(),
                 config.maxTodosPerUser(),
                 config.accessLog(),
@@ -207,7 +213,7 @@ public final class TestApp extends TestClient {
     @Override
     public void close() {
         super.close();
-        app.close();
+        app.stop();
         redis.close();
     }
 }

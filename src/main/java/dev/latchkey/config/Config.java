@@ -1,4 +1,4 @@
-package dev.latchkey;
+package dev.latchkey.config;
 
 import dev.latchkey.api.ClientCredentials;
 import dev.latchkey.http.Cors;
@@ -31,6 +31,7 @@ public record Config(
         int maxBodyBytes,
         Cors cors,
         boolean demoPage,
+        boolean todoApi,
         int maxSessionsPerUser,
         int maxTodosPerUser,
         boolean accessLog,
@@ -38,6 +39,10 @@ public record Config(
         Level logLevel,
         Duration shutdownGrace,
         Duration shutdownLameDuck) {
+    private static final String LOCAL_REDIS = "redis://localhost:6379";
+    private static final List<Level> LOG_LEVELS =
+            List.of(Level.INFO, Level.TRACE, Level.DEBUG, Level.WARNING, Level.ERROR);
+
     /** The configuration is not valid. The message has one line per error, and quotes no value that may be a secret. */
     public static final class Invalid extends Exception {
         private static final long serialVersionUID = 1;
@@ -51,20 +56,7 @@ public record Config(
     public static Config from(Map<String, String> environment) throws Invalid {
         var env = new Environment(environment);
         InetSocketAddress address = address(env);
-        return from(env, address, metricsAddress(env, address));
-    }
-
-    /**
-     * Returns the configuration of a command, which does not listen: {@code HOST} and {@code PORT} do not matter.
-     *
-     * @throws Invalid with all errors
-     */
-    static Config forCommand(Map<String, String> environment) throws Invalid {
-        return from(new Environment(environment), new InetSocketAddress(0), null);
-    }
-
-    private static Config from(Environment env, InetSocketAddress address, @Nullable InetSocketAddress metricsAddress)
-            throws Invalid {
+        InetSocketAddress metricsAddress = metricsAddress(env, address);
         RedisSettings redis = redis(env);
         int tokenTtl = env.number("TOKEN_TTL", 3600, 1, Integer.MAX_VALUE);
         int thirtyDays = 2_592_000; // NIST SP 800-63B-4 §2.1.3
@@ -82,13 +74,16 @@ public record Config(
                 env.number("TRUSTED_PROXY_HOPS", 0, 0, 10),
                 introspectionClient(env),
                 env.number("MAX_BODY_BYTES", 16_384, 1_024, 1_048_576),
-                cors(env),
+                env.parsed("CORS_ORIGINS", env.text("CORS_ORIGINS", ""), "", Cors::of),
                 env.choice("DEMO_PAGE", List.of(false, true)),
+                env.choice("TODO_API", List.of(true, false)),
                 env.number("MAX_SESSIONS_PER_USER", 50, 1, 1000),
                 env.number("MAX_TODOS_PER_USER", 1000, 1, 10_000),
                 env.choice("ACCESS_LOG", List.of(true, false)),
                 env.choice("LOG_FORMAT", List.of(Logs.Format.values())),
-                logLevel(env),
+                env.text("LOG_LEVEL", "").equalsIgnoreCase("warn")
+                        ? Level.WARNING
+                        : env.choice("LOG_LEVEL", LOG_LEVELS),
                 Duration.ofSeconds(env.number("SHUTDOWN_GRACE_SECONDS", 20, 1, 3600)),
                 Duration.ofSeconds(env.number("SHUTDOWN_LAME_DUCK_SECONDS", 0, 0, 3600)));
         if (config.shutdownLameDuck.compareTo(config.shutdownGrace) >= 0) {
@@ -97,7 +92,7 @@ public record Config(
         if (config.sessionMaxAge.compareTo(config.tokenTtl) < 0) {
             env.error("SESSION_MAX_AGE must not be less than TOKEN_TTL");
         }
-        env.throwIfInvalid();
+        check(env);
         return config;
     }
 
@@ -106,27 +101,28 @@ public record Config(
      *
      * @throws Invalid if it is not an address of this machine
      */
-    static InetSocketAddress address(Map<String, String> environment) throws Invalid {
+    public static InetSocketAddress address(Map<String, String> environment) throws Invalid {
         var env = new Environment(environment);
         InetSocketAddress address = address(env);
-        env.throwIfInvalid();
+        check(env);
         return address;
     }
 
-    private static Level logLevel(Environment env) {
-        return env.text("LOG_LEVEL", "").equalsIgnoreCase("warn")
-                ? Level.WARNING
-                : env.choice("LOG_LEVEL", List.of(Level.INFO, Level.TRACE, Level.DEBUG, Level.WARNING, Level.ERROR));
+    private static void check(Environment env) throws Invalid {
+        if (!env.errors().isEmpty()) {
+            throw new Invalid(env.errors());
+        }
     }
 
     private static InetSocketAddress address(Environment env) {
         String host = env.text("HOST", "0.0.0.0");
         int port = env.number("PORT", 8080, 0, 65_535);
-        var address = new InetSocketAddress(host, port);
-        if (!isOfThisMachine(address)) {
+        try (var socket = new ServerSocket()) {
+            socket.bind(new InetSocketAddress(host, 0)); // any free port will do
+        } catch (IOException _) {
             env.error("HOST must be an address or host name of this machine, such as 0.0.0.0, not '" + host + "'");
         }
-        return address;
+        return new InetSocketAddress(host, port);
     }
 
     // Returns null if there is no metrics port.
@@ -139,26 +135,6 @@ public record Config(
             env.error("METRICS_PORT must not be the same as PORT, " + port + ", because metrics are not public");
         }
         return new InetSocketAddress(address.getAddress(), port);
-    }
-
-    private static boolean isOfThisMachine(InetSocketAddress address) {
-        if (address.isUnresolved()) {
-            return false;
-        }
-        try (var _ = new ServerSocket(0, 1, address.getAddress())) { // any free port will do
-            return true;
-        } catch (IOException _) {
-            return false;
-        }
-    }
-
-    private static Cors cors(Environment env) {
-        try {
-            return Cors.of(env.text("CORS_ORIGINS", ""));
-        } catch (IllegalArgumentException e) {
-            env.error("CORS_ORIGINS " + e.getMessage());
-            return Cors.of("");
-        }
     }
 
     private static @Nullable ClientCredentials introspectionClient(Environment env) {
@@ -180,16 +156,12 @@ public record Config(
     }
 
     private static RedisSettings redis(Environment env) {
-        String url = env.secret("REDIS_URL", "redis://localhost:6379");
+        String url = env.secret("REDIS_URL", LOCAL_REDIS);
         boolean cluster = env.choice("REDIS_CLUSTER", List.of(false, true));
         String sentinelPassword = env.secret("REDIS_SENTINEL_PASSWORD", "");
         // A request gets its 503 before the server's timeout for responses closes its connection.
         var timeout = Duration.ofMillis(env.number("REDIS_TIMEOUT_MS", 1000, 10, 10_000));
-        try {
-            return new RedisSettings(url, cluster, sentinelPassword, timeout);
-        } catch (IllegalArgumentException e) {
-            env.error("REDIS_URL " + e.getMessage());
-            return new RedisSettings("redis://localhost", false, "", timeout);
-        }
+        return env.parsed(
+                "REDIS_URL", url, LOCAL_REDIS, text -> new RedisSettings(text, cluster, sentinelPassword, timeout));
     }
 }

@@ -1,4 +1,4 @@
-package dev.latchkey;
+package dev.latchkey.config;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /**
@@ -22,13 +23,6 @@ record Environment(Map<String, String> variables, List<String> errors) {
 
     Environment(Map<String, String> variables) {
         this(variables, new ArrayList<>());
-    }
-
-    /** @throws Config.Invalid with all errors, if there are any */
-    void throwIfInvalid() throws Config.Invalid {
-        if (!errors.isEmpty()) {
-            throw new Config.Invalid(errors);
-        }
     }
 
     void error(String error) {
@@ -68,6 +62,16 @@ record Environment(Map<String, String> variables, List<String> errors) {
             error(expected + " (" + e.getClass().getSimpleName() + ")");
         }
         return defaultValue;
+    }
+
+    /** @param parser throws an IllegalArgumentException whose message continues the name of the variable */
+    <T> T parsed(String name, String value, String defaultValue, Function<String, T> parser) {
+        try {
+            return parser.apply(value);
+        } catch (IllegalArgumentException e) {
+            error(name + " " + e.getMessage());
+            return parser.apply(defaultValue);
+        }
     }
 
     int number(String name, int defaultValue, int min, int max) {

@@ -1,0 +1,45 @@
+package dev.latchkey.cli;
+
+import java.io.Console;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+
+/** Reads a new password from standard input: from a terminal without echo, and otherwise the first line. */
+final class PasswordInput {
+    private static final int MAX_LENGTH = 4096; // longer than the policy accepts, which refuses what is cut
+
+    private PasswordInput() {}
+
+    /** @throws IllegalArgumentException if the input is not a password; the message starts with a verb */
+    static String read() throws IOException {
+        Console terminal = System.console();
+        if (terminal == null || !terminal.isTerminal()) {
+            return firstLine();
+        }
+        char[] password = terminal.readPassword("New password: "); // null at the end of the input
+        if (password == null || !Arrays.equals(password, terminal.readPassword("New password again: "))) {
+            throw new IllegalArgumentException("was not the same both times");
+        }
+        return new String(password);
+    }
+
+    // Returns the line without its end, LF or CR LF. Nothing else is trimmed.
+    private static String firstLine() throws IOException {
+        // By default, a decoder replaces what is not UTF-8, so that two passwords would become one.
+        var in = new InputStreamReader(System.in, StandardCharsets.UTF_8.newDecoder());
+        var line = new StringBuilder();
+        try {
+            int next = in.read();
+            while (next >= 0 && next != '\n' && line.length() < MAX_LENGTH) {
+                line.append((char) next);
+                next = in.read();
+            }
+            return next == '\n' ? line.toString().replaceFirst("\r\\z", "") : line.toString();
+        } catch (CharacterCodingException _) {
+            throw new IllegalArgumentException("must be valid UTF-8");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+/** The settings, from environment variables. */
+@NullMarked
+package dev.latchkey.config;
+
+import org.jspecify.annotations.NullMarked;
