@@ -183,7 +183,7 @@ final class UserCommands {
         users.forEachUser(user -> {
             String state = user.state().toString().toLowerCase(Locale.ROOT);
             String created = CommandOutput.time(user.createdDate());
-            out.row(user.username(), created, Long.toString(user.sessions()), state);
+            out.row(user.username(), created, state);
         });
     }
 }

@@ -119,7 +119,7 @@ class OutageTest {
                 var app = TestApp.startOn(redis.url())) {
             String name = TestApp.newName();
             String token = app.newToken(name);
-            app.redis().aclSetuser("default", AclSetuserArgs.Builder.removeCommand(CommandType.EXISTS));
+            app.redis().aclSetuser("default", AclSetuserArgs.Builder.removeCommand(CommandType.MGET));
             assertUnavailable(app.get("/api/auth/sessions", token));
             assertEquals(1, app.redis().hlen("sessions:" + name));
         }

@@ -12,7 +12,6 @@ import io.lettuce.core.TimeoutOptions;
 import io.lettuce.core.cluster.ClusterClientOptions;
 import io.lettuce.core.cluster.ClusterTopologyRefreshOptions;
 import io.lettuce.core.cluster.RedisClusterClient;
-import io.lettuce.core.cluster.api.async.RedisClusterAsyncCommands;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
 import io.lettuce.core.event.connection.ReconnectFailedEvent;
 import io.lettuce.core.resource.ClientResources;
@@ -59,9 +58,6 @@ final class Connector implements AutoCloseable {
     private final ChannelGroup channels = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
     private volatile long lastOpenedNanos;
     private volatile long lastLostNanos;
-
-    /** Two APIs for the same connection: the first one waits for each reply. */
-    record Connection(RedisClusterCommands<String, String> sync, RedisClusterAsyncCommands<String, String> async) {}
 
     /** @param onReconnectFailure receives the reason whenever reconnecting fails */
     Connector(RedisSettings settings, Consumer<Throwable> onReconnectFailure) {
@@ -136,17 +132,21 @@ final class Connector implements AutoCloseable {
                 .build();
     }
 
-    /** @throws io.lettuce.core.RedisException if Redis cannot be reached */
-    Connection connect() {
+    /**
+     * Opens a connection, whose commands wait for their replies.
+     *
+     * @throws io.lettuce.core.RedisException if Redis cannot be reached
+     */
+    RedisClusterCommands<String, String> connect() {
         // ReplyTimeouts ends each wait. A command timeout would also set a timer per wait.
         if (client instanceof RedisClusterClient clusterClient) {
             var connection = clusterClient.connect(new Utf8Codec());
             connection.setTimeout(Duration.ZERO);
-            return new Connection(connection.sync(), connection.async());
+            return connection.sync();
         }
         var connection = ((RedisClient) client).connect(new Utf8Codec());
         connection.setTimeout(Duration.ZERO);
-        return new Connection(connection.sync(), connection.async());
+        return connection.sync();
     }
 
     void opened(Channel channel) {

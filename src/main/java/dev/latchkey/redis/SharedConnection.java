@@ -8,6 +8,7 @@ import io.lettuce.core.RedisCommandTimeoutException;
 import io.lettuce.core.RedisConnectionException;
 import io.lettuce.core.RedisException;
 import io.lettuce.core.RedisReadOnlyException;
+import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
@@ -28,7 +29,7 @@ final class SharedConnection implements AutoCloseable {
     private final RedisMetrics metrics = new RedisMetrics();
     private final Duration timeout;
     private final CountDownLatch firstAttempt = new CountDownLatch(1);
-    private volatile Connector.@Nullable Connection connection;
+    private volatile @Nullable RedisClusterCommands<String, String> connection;
     private volatile @Nullable RuntimeException connectFailure;
     private volatile boolean closed;
 
@@ -49,7 +50,7 @@ final class SharedConnection implements AutoCloseable {
     private boolean tryConnect() {
         try {
             var opened = connector.connect();
-            PersistenceCheck.run(opened.sync());
+            PersistenceCheck.run(opened);
             connection = opened;
             return true;
         } catch (RuntimeException e) { // if closed meanwhile, Lettuce and netty throw other exceptions too
@@ -79,11 +80,11 @@ final class SharedConnection implements AutoCloseable {
      * Sends a command and returns its reply. If the connection has just been lost, a command that was not sent waits
      * for the next connection, at most for the command timeout.
      *
-     * @param key that the command uses; empty if it uses none
+     * @param key that the command uses; empty if it uses none or several
      * @throws RedisUnavailableException if there is no reply, or if it is an error
      * @throws WrongTypeException if the key holds a value of another type
      */
-    <T extends @Nullable Object> T send(String key, Function<Connector.Connection, T> command) {
+    <T extends @Nullable Object> T send(String key, Function<RedisClusterCommands<String, String>, T> command) {
         long start = System.nanoTime();
         try {
             if (Deadline.isOver()) {
@@ -127,7 +128,7 @@ final class SharedConnection implements AutoCloseable {
         return new RedisUnavailableException(reason, e);
     }
 
-    private Connector.Connection connection() throws InterruptedException {
+    private RedisClusterCommands<String, String> connection() throws InterruptedException {
         if (connection == null) {
             var _ = firstAttempt.await(timeout.toNanos(), TimeUnit.NANOSECONDS);
         }

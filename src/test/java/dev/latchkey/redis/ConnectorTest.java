@@ -22,8 +22,8 @@ class ConnectorTest {
                 var proxy = new StallingProxy(redis.port());
                 var direct = connector(redis.url());
                 var connector = connector(proxy.url())) {
-            var admin = direct.connect().sync();
-            var commands = connector.connect().sync();
+            var admin = direct.connect();
+            var commands = connector.connect();
             proxy.swallowAnswers();
             Thread cutting = Thread.ofVirtual().start(() -> {
                 while (!"1".equals(admin.get("counter"))) {

@@ -44,9 +44,7 @@ class OutageReasonTest {
             Consumer<RedisClusterCommands<String, String>> command) {
         var settings = new RedisSettings(url, cluster, sentinelPassword, Duration.ofSeconds(1));
         try (var connector = new Connector(settings, _ -> {})) {
-            return OutageLog.reason(assertThrows(
-                    RedisException.class,
-                    () -> command.accept(connector.connect().sync())));
+            return OutageLog.reason(assertThrows(RedisException.class, () -> command.accept(connector.connect())));
         }
     }
 
@@ -167,7 +165,7 @@ class OutageReasonTest {
             var settings = new RedisSettings(
                     "redis-sentinel://:data@" + address + "#main", false, "sentinel", Duration.ofSeconds(5));
             try (var connector = new Connector(settings, _ -> {})) {
-                assertEquals("PONG", connector.connect().sync().ping());
+                assertEquals("PONG", connector.connect().ping());
             }
         }
     }

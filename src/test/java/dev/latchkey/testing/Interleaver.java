@@ -85,17 +85,17 @@ public final class Interleaver implements AutoCloseable {
     /**
      * A command that is about to be sent.
      *
-     * @param key the first key; empty if the command uses none
+     * @param key the only key; empty if the command uses none or several
      */
     public record Command(String name, String key) {
         // Scripts count as writes.
-        private static final Set<String> READS = Set.of("GET", "HGET", "HGETALL", "HKEYS", "HMGET", "EXISTS", "PTTL");
+        private static final Set<String> READS = Set.of("GET", "MGET", "HGET", "HGETALL", "HKEYS", "HMGET", "PTTL");
 
         static Command of(byte[] bytes) {
             String[] lines = new String(bytes, StandardCharsets.UTF_8).split("\r\n", -1);
             String name = lines[2].toUpperCase(Locale.ROOT);
             int key = name.startsWith("EVAL") ? 8 : 4; // after the script and the number of keys
-            return new Command(name, key < lines.length ? lines[key] : "");
+            return new Command(name, key < lines.length && !name.equals("MGET") ? lines[key] : "");
         }
 
         private boolean isRead() {
