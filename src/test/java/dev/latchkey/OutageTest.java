@@ -155,7 +155,7 @@ class OutageTest {
             assertTrue(
                     app.printed("Redis is unavailable")
                             .getFirst()
-                            .endsWith("Redis is unavailable reason=\"nothing listens at 127.0.0.1:" + port
+                            .endsWith("Redis is unavailable reason=\"Connection refused: localhost/127.0.0.1:" + port
                                     + ": start Redis, or check REDIS_URL, and what a cluster or sentinel announces\""),
                     lines::toString);
             assertTrue(lines.stream().noneMatch(line -> line.contains("s3cret")), lines::toString);

@@ -307,7 +307,7 @@ class UserCommandsTest {
         runWith(settings, "", "set-password", "alice")
                 .assertFailed(
                         1,
-                        "Redis is unavailable: nothing listens at 127.0.0.1:1: start Redis, or check REDIS_URL, and what a cluster or sentinel announces");
+                        "Redis is unavailable: Connection refused: /127.0.0.1:1: start Redis, or check REDIS_URL, and what a cluster or sentinel announces");
     }
 
     @Test

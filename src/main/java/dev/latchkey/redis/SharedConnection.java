@@ -9,10 +9,10 @@ import io.lettuce.core.RedisConnectionException;
 import io.lettuce.core.RedisException;
 import io.lettuce.core.RedisReadOnlyException;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
-import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -27,17 +27,17 @@ final class SharedConnection implements AutoCloseable {
     private final Connector connector;
     private final OutageLog outageLog;
     private final RedisMetrics metrics = new RedisMetrics();
-    private final Duration timeout;
+    private final RedisSettings settings;
     private final CountDownLatch firstAttempt = new CountDownLatch(1);
     private volatile @Nullable RedisClusterCommands<String, String> connection;
     private volatile @Nullable RuntimeException connectFailure;
     private volatile boolean closed;
 
     SharedConnection(RedisSettings settings) {
-        timeout = settings.timeout();
+        this.settings = settings;
         // The quiet period is longer than a failing attempt to connect plus the delay before it. If one node of a
         // cluster is down for long, commands for the other nodes succeed in between.
-        outageLog = new OutageLog(timeout.plus(Connector.MAX_RECONNECT_DELAY.multipliedBy(2)));
+        outageLog = new OutageLog(settings.timeout().plus(Connector.MAX_RECONNECT_DELAY.multipliedBy(2)));
         connector = new Connector(settings, outageLog::connectFailed);
         // Connecting takes half of the start-up time, so it runs in parallel with the rest.
         Thread.ofPlatform().daemon().name("redis-connect").start(this::connect);
@@ -47,32 +47,21 @@ final class SharedConnection implements AutoCloseable {
         metrics.register(registry, connector::isConnected);
     }
 
-    private boolean tryConnect() {
-        try {
-            var opened = connector.connect();
-            PersistenceCheck.run(opened);
-            connection = opened;
-            return true;
-        } catch (RuntimeException e) { // if closed meanwhile, Lettuce and netty throw other exceptions too
-            connectFailure = e;
-            if (!closed) {
-                outageLog.connectFailed(e);
-            }
-            return false;
-        }
-    }
-
     // Lettuce only reconnects automatically after the first successful connection.
     private void connect() {
-        try {
-            while (!closed && !tryConnect()) {
-                firstAttempt.countDown();
-                Thread.sleep(ThreadLocalRandom.current().nextLong(Connector.MAX_RECONNECT_DELAY.toMillis()));
+        while (!closed && connection == null) {
+            try {
+                var opened = connector.connect();
+                PersistenceCheck.run(opened);
+                connection = opened;
+            } catch (RuntimeException e) { // if closed meanwhile, Lettuce and netty throw other exceptions too
+                connectFailure = e;
+                if (!closed) {
+                    outageLog.connectFailed(e);
+                }
             }
-        } catch (InterruptedException _) {
-            Thread.currentThread().interrupt();
-        } finally {
             firstAttempt.countDown();
+            LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(Connector.MAX_RECONNECT_DELAY.toNanos()));
         }
     }
 
@@ -90,18 +79,16 @@ final class SharedConnection implements AutoCloseable {
             if (Deadline.isOver()) {
                 throw failure(key, Reason.TIMEOUT, new RedisCommandTimeoutException("the request has taken too long"));
             }
-            long deadline = 0;
-            for (int tries = 1; ; tries++) {
+            while (true) {
                 try {
                     T reply = command.apply(connection());
                     outageLog.commandSucceeded();
                     return reply;
                 } catch (RedisException e) {
-                    var reason = reason(e);
-                    if (tries <= 2) { // the loss may be known only after the first try
-                        deadline = System.nanoTime() + connector.patience().toNanos();
-                    }
-                    if (reason != Reason.NOT_CONNECTED || (tries > 1 && System.nanoTime() - deadline >= 0)) {
+                    Reason reason = reason(e);
+                    boolean isPatient =
+                            System.nanoTime() - start < connector.patience().toNanos();
+                    if (reason != Reason.NOT_CONNECTED || !isPatient) {
                         throw failure(key, reason, e);
                     }
                 }
@@ -116,7 +103,7 @@ final class SharedConnection implements AutoCloseable {
     }
 
     private RuntimeException failure(String key, Reason reason, RedisException e) {
-        metrics.failures().increment(reason);
+        metrics.failed(reason);
         if (String.valueOf(e.getMessage()).startsWith("WRONGTYPE")) {
             outageLog.wrongType(key);
             return new WrongTypeException();
@@ -130,7 +117,7 @@ final class SharedConnection implements AutoCloseable {
 
     private RedisClusterCommands<String, String> connection() throws InterruptedException {
         if (connection == null) {
-            var _ = firstAttempt.await(timeout.toNanos(), TimeUnit.NANOSECONDS);
+            var _ = firstAttempt.await(settings.timeout().toNanos(), TimeUnit.NANOSECONDS);
         }
         var opened = connection;
         if (opened == null) {
@@ -141,7 +128,7 @@ final class SharedConnection implements AutoCloseable {
 
     void awaitFirstAttempt() {
         try {
-            var _ = firstAttempt.await(connector.handshakeTimeout().toNanos(), TimeUnit.NANOSECONDS);
+            var _ = firstAttempt.await(settings.handshakeTimeout().toNanos(), TimeUnit.NANOSECONDS);
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
         }
