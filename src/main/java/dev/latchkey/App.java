@@ -73,8 +73,7 @@ public record App(
             var authHandlers = new AuthHandlers(config.registrationOpen(), core.accounts(), core.tokens(), policy);
             var sessionHandlers = new SessionHandlers(core.tokens(), lists);
             var todoIds = new TodoIds(InstantSource.system());
-            var todoHandlers =
-                    config.todoApi() ? new TodoHandlers(core.todos(), lists, todoIds, core.clock()) : null;
+            var todoHandlers = config.todoApi() ? new TodoHandlers(core.todos(), lists, todoIds, core.clock()) : null;
             var introspection = new IntrospectionHandlers(core.tokens());
             ClientCredentials credentials = config.introspectionClient();
             var clientThrottle = new LoginThrottle(core.redis(), "client", config.loginThrottle());

@@ -5,8 +5,6 @@ import dev.latchkey.overload.Attempts;
 import dev.latchkey.overload.ContentionException;
 import dev.latchkey.tokens.TokenStore;
 import java.time.Instant;
-import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -40,9 +38,8 @@ public record AccountAdministration(AccountService accounts) {
      * A line of the list of users.
      *
      * @param createdDate null if the record is unreadable
-     * @param sessions number of entries in the session index, some of which may have outlived their token
      */
-    public record Summary(String username, @Nullable Instant createdDate, long sessions, State state) {}
+    public record Summary(String username, @Nullable Instant createdDate, State state) {}
 
     /**
      * Returns the username that an operator means: the text as it is if it has a user record, because another program
@@ -123,17 +120,13 @@ public record AccountAdministration(AccountService accounts) {
      * rarely twice.
      */
     public void forEachUser(Consumer<Summary> onUser) {
-        users().forEachBatch(users -> {
-            Map<String, Long> sessions = tokens().index().counts(List.copyOf(users.keySet()));
-            users.forEach((username, user) -> {
-                long count = sessions.getOrDefault(username, 0L);
-                if (user == null) {
-                    onUser.accept(new Summary(username, null, count, State.UNREADABLE));
-                } else if (users().reservedSeconds(user) == 0) {
-                    State state = user.passwordHash().isEmpty() ? State.DISABLED : State.ENABLED;
-                    onUser.accept(new Summary(username, user.createdDate(), count, state));
-                }
-            });
+        users().forEachUser((username, user) -> {
+            if (user == null) {
+                onUser.accept(new Summary(username, null, State.UNREADABLE));
+            } else if (users().reservedSeconds(user) == 0) {
+                State state = user.passwordHash().isEmpty() ? State.DISABLED : State.ENABLED;
+                onUser.accept(new Summary(username, user.createdDate(), state));
+            }
         });
     }
 

@@ -31,8 +31,7 @@ public final class Audit {
         }
         fields.addAll(List.of("session", sessionId));
         fields.addAll(List.of(more));
-        fields.addAll(
-                client == null ? List.of("source", "command-line") : List.of("requestId", client.requestId()));
+        fields.addAll(client == null ? List.of("source", "command-line") : List.of("requestId", client.requestId()));
         LOG.log(INFO, event, fields.toArray());
     }
 

@@ -1,13 +1,10 @@
 package dev.latchkey.accounts;
 
 import dev.latchkey.json.Json;
-import dev.latchkey.redis.KeyBatches;
 import dev.latchkey.redis.Redis;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.LinkedHashMap;
-import java.util.Map;
-import java.util.function.Consumer;
+import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /** The records {@code users:{username}}: JSON {@code {username, passwordHash, createdDate}} without a TTL. */
@@ -36,16 +33,11 @@ public record UserStore(Redis redis) {
     }
 
     /**
-     * Passes the records of all users in batches, by username, with the same guarantees as {@link KeyBatches#scan}. The
-     * user of an unreadable record is null.
+     * Passes all users by username, with the same guarantees as {@link Redis#scan}. The user of an unreadable record is
+     * null.
      */
-    void forEachBatch(Consumer<Map<String, @Nullable User>> onUsers) {
-        var batches = new KeyBatches(redis);
-        batches.scan(PREFIX, keys -> {
-            Map<String, @Nullable User> users = new LinkedHashMap<>();
-            batches.get(keys).forEach((key, json) -> users.put(key.substring(PREFIX.length()), readable(json)));
-            onUsers.accept(users);
-        });
+    void forEachUser(BiConsumer<String, @Nullable User> onUser) {
+        redis.scan(PREFIX, (key, json) -> onUser.accept(key.substring(PREFIX.length()), readable(json)));
     }
 
     private static @Nullable User readable(String json) {

@@ -169,7 +169,7 @@ public final class UserCommands {
     private void list() {
         users.forEachUser(user -> {
             String state = user.state().toString().toLowerCase(Locale.ROOT);
-            print(user.username(), time(user.createdDate()), Long.toString(user.sessions()), state);
+            print(user.username(), time(user.createdDate()), state);
         });
     }
 

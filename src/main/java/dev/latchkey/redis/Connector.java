@@ -12,7 +12,6 @@ import io.lettuce.core.TimeoutOptions;
 import io.lettuce.core.cluster.ClusterClientOptions;
 import io.lettuce.core.cluster.ClusterTopologyRefreshOptions;
 import io.lettuce.core.cluster.RedisClusterClient;
-import io.lettuce.core.cluster.api.async.RedisClusterAsyncCommands;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
 import io.lettuce.core.event.connection.ReconnectFailedEvent;
 import io.lettuce.core.resource.ClientResources;
@@ -32,13 +31,12 @@ import java.util.function.Consumer;
 final class Connector implements AutoCloseable {
     // Lettuce's default is 2^31: commands would pile up behind a Redis that hangs.
     private static final int MAX_PENDING_COMMANDS = 4096;
-    private static final Duration MIN_STALL_TIMEOUT = Duration.ofSeconds(3);
-    // Redis may be far away, so that each command is fast enough, but not the whole handshake.
-    private static final Duration MIN_HANDSHAKE_TIMEOUT = Duration.ofSeconds(5);
     // A master that has just been demoted may still be found under its name for a while.
     private static final Duration MIN_AGE_TO_CLOSE = Duration.ofSeconds(1);
     // The first command for a node of a cluster opens the connection to that node, and is rejected by Lettuce.
     private static final Duration NODE_CONNECT_TIME = Duration.ofMillis(100);
+    // Another command may have seen a moment earlier that the connection is lost.
+    private static final Duration MIN_PATIENCE = Duration.ofMillis(10);
     // The service is available within a second after Redis is.
     static final Duration MAX_RECONNECT_DELAY = Duration.ofMillis(500);
     private static final Duration TOPOLOGY_PERIOD = Duration.ofSeconds(15);
@@ -60,14 +58,11 @@ final class Connector implements AutoCloseable {
     private volatile long lastOpenedNanos;
     private volatile long lastLostNanos;
 
-    /** Two APIs for the same connection: the first one waits for each reply. */
-    record Connection(RedisClusterCommands<String, String> sync, RedisClusterAsyncCommands<String, String> async) {}
-
     /** @param onReconnectFailure receives the reason whenever reconnecting fails */
     Connector(RedisSettings settings, Consumer<Throwable> onReconnectFailure) {
         timeout = settings.timeout();
         lastLostNanos = System.nanoTime() - timeout.toNanos();
-        List<RedisURI> uris = settings.uris(handshakeTimeout());
+        List<RedisURI> uris = settings.uris();
         boolean tls = uris.getFirst().isSsl();
         resources = resources();
         var _ = resources
@@ -92,27 +87,16 @@ final class Connector implements AutoCloseable {
         }
     }
 
-    Duration handshakeTimeout() {
-        return longer(timeout, MIN_HANDSHAKE_TIMEOUT);
-    }
-
-    private static Duration longer(Duration one, Duration other) {
-        return one.compareTo(other) > 0 ? one : other;
-    }
-
     private ClientResources resources() {
-        Duration stallTimeout = longer(timeout, MIN_STALL_TIMEOUT);
-        var resolver = new SystemResolver();
         return ClientResources.builder()
                 .reconnectDelay(Delay.fullJitter(Duration.ofMillis(50), MAX_RECONNECT_DELAY, 50, TimeUnit.MILLISECONDS))
-                .addressResolverGroup(resolver)
+                .addressResolverGroup(new SystemResolver())
                 .nettyCustomizer(new NettyCustomizer() {
                     @Override
                     public void afterChannelInitialized(Channel channel) {
                         // Concurrent requests share system calls: +19 % requests/s in a prototype.
                         channel.pipeline().addFirst(new FlushConsolidationHandler(256, true));
-                        resolver.watch(channel.pipeline());
-                        ReplyTimeouts.install(channel.pipeline(), timeout, stallTimeout, Connector.this);
+                        ReplyTimeouts.install(channel.pipeline(), timeout, Connector.this);
                     }
                 })
                 .build();
@@ -136,26 +120,27 @@ final class Connector implements AutoCloseable {
                 .build();
     }
 
-    /** @throws io.lettuce.core.RedisException if Redis cannot be reached */
-    Connection connect() {
+    /**
+     * Opens a connection, whose commands wait for their replies.
+     *
+     * @throws io.lettuce.core.RedisException if Redis cannot be reached
+     */
+    RedisClusterCommands<String, String> connect() {
         // ReplyTimeouts ends each wait. A command timeout would also set a timer per wait.
         if (client instanceof RedisClusterClient clusterClient) {
             var connection = clusterClient.connect(new Utf8Codec());
             connection.setTimeout(Duration.ZERO);
-            return new Connection(connection.sync(), connection.async());
+            return connection.sync();
         }
         var connection = ((RedisClient) client).connect(new Utf8Codec());
         connection.setTimeout(Duration.ZERO);
-        return new Connection(connection.sync(), connection.async());
+        return connection.sync();
     }
 
     void opened(Channel channel) {
         channels.add(channel);
         lastOpenedNanos = System.nanoTime();
-    }
-
-    void lost() {
-        lastLostNanos = System.nanoTime();
+        channel.closeFuture().addListener(_ -> lastLostNanos = System.nanoTime());
     }
 
     /** Reports whether there is a connection, to any node of a cluster. */
@@ -163,10 +148,10 @@ final class Connector implements AutoCloseable {
         return !channels.isEmpty();
     }
 
-    /** Returns how long a command that cannot be sent waits for a connection, from now on. */
+    /** Returns how long a command that cannot be sent may wait for a connection. */
     Duration patience() {
         boolean justLost = System.nanoTime() - lastLostNanos < timeout.toNanos();
-        return justLost ? timeout : client instanceof RedisClusterClient ? NODE_CONNECT_TIME : Duration.ZERO;
+        return justLost ? timeout : client instanceof RedisClusterClient ? NODE_CONNECT_TIME : MIN_PATIENCE;
     }
 
     /** Closes all connections, unless one is new. Lettuce then finds the current master. */

@@ -5,72 +5,52 @@ import static java.lang.System.Logger.Level.INFO;
 import static java.lang.System.Logger.Level.WARNING;
 
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /** Logs once per reason that Redis is unavailable, and once that it is available again, instead of once per command. */
 final class OutageLog {
     private static final System.Logger LOG = System.getLogger("latchkey.redis");
-    private static final String LOST = "the connection was lost";
-    private static final String NOT_YET = "there is no connection yet: DNS, the network or Redis is slow";
-    private static final String CLOSED =
-            "Redis closes new connections: check the scheme of REDIS_URL, Redis may require TLS";
-    private static final String ADDRESS = ".*: [^ /]*/?([0-9a-fA-F.:\\[\\]]+)";
+    private static final String NO_CONNECTION =
+            "there is no connection: Redis was restarted, is slow to accept one, or requires TLS (rediss://)";
     private static final String CHECK_ADDRESS = "check REDIS_URL, and what a cluster or sentinel announces";
 
-    /** A pattern in the exceptions of Lettuce and netty, and the reason that it means. */
+    /** A pattern in the exceptions of Lettuce and netty, and what it means to an operator. */
     private record Rule(Pattern pattern, String reason) {
-        static Rule of(String pattern, String reason) {
-            return new Rule(Pattern.compile(pattern), reason);
+        Rule(String pattern, String reason) {
+            this(Pattern.compile(pattern), reason);
         }
     }
 
-    // The first rule that applies decides. Redis quotes its input in some errors, so a reason takes only a command, an
-    // address or an error code from it.
+    // One rule for each thing that an operator does differently. The first one that applies decides. Redis quotes its
+    // input in some errors, so a reason takes only an error code from them.
     private static final List<Rule> RULES = List.of(
-            Rule.of("Redis Sentinel(?s:.*)(WRONGPASS|NOAUTH)", "a sentinel rejects REDIS_SENTINEL_PASSWORD"),
-            Rule.of("WRONGPASS|NOAUTH", "Redis rejects the user or the password: check those in REDIS_URL"),
-            Rule.of("using sentinel for masterId", "the sentinels know no such master: check #master in REDIS_URL"),
-            Rule.of("NOPERM.* '([a-z|-]+)' command", "the user of Redis may not run $1"),
-            Rule.of("NOPERM.* key", "the user of Redis may not access all keys that Latchkey uses"),
-            Rule.of(
-                    "user executing the script|ACL failure in script",
-                    "the user of Redis may not run all commands that scripts use"),
-            Rule.of("cluster support disabled", "Redis is not a cluster: check REDIS_URL and REDIS_CLUSTER"),
-            Rule.of("MOVED ", "Redis is a cluster: set REDIS_CLUSTER=true"),
-            Rule.of("partition for slot|CLUSTERDOWN", "the cluster does not serve all slots"),
-            Rule.of("CertificateExpired", "the certificate of Redis has expired"),
-            Rule.of("CertificateNotYetValid", "the certificate of Redis is not valid yet"),
-            Rule.of(
-                    "No subject alternative|No name matching",
-                    "the certificate of Redis is for another host name or address"),
-            Rule.of("PKIX|trustAnchors", "the certificate of Redis is not trusted: check the trust store"),
-            Rule.of(
-                    "certificate_required|bad_certificate",
-                    "Redis does not accept the client certificate, or there is none"),
-            Rule.of("SSL\\w*Exception", "TLS failed: check the scheme of REDIS_URL and the certificate of Redis"),
-            Rule.of("RedisProtocolException", "what replies is not Redis: " + CHECK_ADDRESS),
-            Rule.of(
+            new Rule("Redis Sentinel(?s:.*)(WRONGPASS|NOAUTH)", "a sentinel rejects REDIS_SENTINEL_PASSWORD"),
+            new Rule("WRONGPASS|NOAUTH", "Redis rejects the user or the password: check those in REDIS_URL"),
+            new Rule("using sentinel for masterId", "the sentinels know no such master: check #master in REDIS_URL"),
+            new Rule(
+                    "NOPERM|executing the script|ACL failure",
+                    "the user of Redis lacks a permission: ACL LOG tells which"),
+            new Rule("cluster support disabled", "Redis is not a cluster: check REDIS_URL and REDIS_CLUSTER"),
+            new Rule("MOVED ", "Redis is a cluster: set REDIS_CLUSTER=true"),
+            new Rule("partition for slot|CLUSTERDOWN", "the cluster does not serve all slots"),
+            new Rule("SSL\\w*Exception: (.*)", "TLS failed, check the certificates: $1"),
+            new Rule("RedisProtocolException", "what replies is not Redis: " + CHECK_ADDRESS),
+            new Rule(
                     "UnknownHostException",
                     "DNS has no address for the host name, or does not reply: " + CHECK_ADDRESS),
-            Rule.of("Connection refused" + ADDRESS, "nothing listens at $1: start Redis, or " + CHECK_ADDRESS),
-            Rule.of("connection timed out" + ADDRESS, "$1 cannot be reached within REDIS_TIMEOUT_MS: " + CHECK_ADDRESS),
-            Rule.of("(?:No route to host|unreachable)" + ADDRESS, "$1 cannot be reached: " + CHECK_ADDRESS),
-            Rule.of(
-                    "RedisConnectionException(?s:.*)RedisCommandTimeoutException",
-                    "Redis accepts the connection but does not reply: it hangs, or the scheme of REDIS_URL is wrong"),
-            Rule.of("RedisCommandTimeoutException|timed out", "no reply within REDIS_TIMEOUT_MS"),
-            Rule.of("RedisCommandExecutionException: ([A-Z]+)", "Redis rejects commands: $1"),
-            Rule.of("Connection reset|closed prematurely", CLOSED),
-            Rule.of("not connected yet", NOT_YET),
-            Rule.of("[Nn]ot connected|[Dd]isconnected|[Cc]losed|Broken pipe", LOST));
+            new Rule(
+                    "((?:Connection refused|connection timed out|No route to host|Network is unreachable).*)",
+                    "$1: start Redis, or " + CHECK_ADDRESS),
+            new Rule(
+                    "RedisCommandTimeoutException|timed out",
+                    "no reply within REDIS_TIMEOUT_MS: Redis or the network is slow, or REDIS_URL has the wrong scheme"),
+            new Rule("RedisCommandExecutionException: ([A-Z]+)", "Redis rejects commands: $1"),
+            new Rule("[Nn]ot connected|[Dd]isconnected|[Cc]losed|Connection reset|Broken pipe", NO_CONNECTION));
 
     private static final int MAX_WRONG_TYPES = 100;
 
@@ -79,7 +59,6 @@ final class OutageLog {
     private final LongAdder failures = new LongAdder();
     private final long quietNanos;
     private volatile boolean unavailable;
-    private volatile boolean everAvailable;
     private volatile long lastFailureNanos;
 
     /** @param quietPeriod without a failure, after which Redis counts as available again */
@@ -96,10 +75,7 @@ final class OutageLog {
         lastFailureNanos = System.nanoTime();
         unavailable = true;
         String reason = reason(e);
-        if (everAvailable && reason.equals(CLOSED)) {
-            reason = LOST;
-        }
-        boolean addsInformation = !List.of(LOST, NOT_YET).contains(reason) || reasons.isEmpty();
+        boolean addsInformation = !reason.equals(NO_CONNECTION) || reasons.isEmpty();
         if (addsInformation && reasons.add(reason)) {
             LOG.log(WARNING, "Redis is unavailable", "reason", reason);
         }
@@ -115,9 +91,6 @@ final class OutageLog {
     }
 
     void commandSucceeded() {
-        if (!everAvailable) {
-            everAvailable = true;
-        }
         if (unavailable && System.nanoTime() - lastFailureNanos > quietNanos) {
             recovered();
         }
@@ -133,11 +106,8 @@ final class OutageLog {
 
     /** Returns the reason and what to check. */
     static String reason(Throwable e) {
-        String text = causes(e)
-                .flatMap(cause -> Stream.concat(
-                        Stream.of(cause), Arrays.stream(cause.getSuppressed()).flatMap(OutageLog::causes)))
-                .map(Throwable::toString)
-                .collect(Collectors.joining("\n"));
+        var text = new StringBuilder();
+        addCauses(e, text);
         for (Rule rule : RULES) {
             Matcher found = rule.pattern().matcher(text);
             if (found.find()) {
@@ -147,7 +117,12 @@ final class OutageLog {
         return "unexpected " + e.getClass().getSimpleName();
     }
 
-    private static Stream<Throwable> causes(Throwable e) {
-        return Stream.iterate(e, cause -> cause != null, Throwable::getCause);
+    private static void addCauses(Throwable e, StringBuilder text) {
+        for (Throwable cause = e; cause != null; cause = cause.getCause()) {
+            text.append(cause).append('\n');
+            for (Throwable suppressed : cause.getSuppressed()) {
+                addCauses(suppressed, text);
+            }
+        }
     }
 }

@@ -13,6 +13,9 @@ import java.util.List;
  * @param timeout of each command, and of each TCP connect
  */
 public record RedisSettings(String url, boolean cluster, String sentinelPassword, Duration timeout) {
+    // Redis may be far away, so that each command is fast enough, but not the whole handshake.
+    private static final Duration MIN_HANDSHAKE_TIMEOUT = Duration.ofSeconds(5);
+
     /**
      * @throws IllegalArgumentException if the URL is not valid, or if it needs TLS and the client certificate cannot be
      *     read. The message does not quote the URL.
@@ -23,9 +26,13 @@ public record RedisSettings(String url, boolean cluster, String sentinelPassword
         }
     }
 
-    /** Returns the URLs with a timeout for a connection's handshake. */
-    List<RedisURI> uris(Duration handshakeTimeout) {
-        return RedisUrl.parse(url, cluster, sentinelPassword, handshakeTimeout);
+    List<RedisURI> uris() {
+        return RedisUrl.parse(url, cluster, sentinelPassword, handshakeTimeout());
+    }
+
+    /** Returns the time in which a new connection must have become usable. */
+    Duration handshakeTimeout() {
+        return timeout.compareTo(MIN_HANDSHAKE_TIMEOUT) > 0 ? timeout : MIN_HANDSHAKE_TIMEOUT;
     }
 
     /** Returns the timeout, without the passwords. */

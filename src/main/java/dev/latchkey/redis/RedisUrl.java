@@ -8,14 +8,14 @@ import io.netty.util.internal.logging.JdkLoggerFactory;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.Arrays;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 import reactor.util.Loggers;
 
 /**
@@ -38,19 +38,16 @@ final class RedisUrl {
     }
 
     private static final String USER_INFO = "(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})"; // RFC 3986 §3.2.1
-    private static final Pattern URL = Pattern.compile("redis(?<tls>s?)(?<sentinel>-sentinel)?://"
-            + ("(?:(?:(?<user>" + USER_INFO + "*):)?(?<password>(?:" + USER_INFO + "|:)*)@)?(?<nodes>[^/?#@]+)")
-            + "(?:/(?<database>[^/?#]*))?(?:\\?(?<parameters>[^?#]*))?(?:#(?<master>[A-Za-z0-9._-]+))?");
     // Host names in Docker Compose may have underscores, which java.net.URI does not accept.
-    private static final Pattern NODE =
-            Pattern.compile("(?<host>[A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+])(?::(?<port>[^:]*))?");
+    private static final String NODE = "(?:[A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+])(?::[0-9]{1,5})?";
+    private static final Pattern URL = Pattern.compile("redis(?<tls>s?)(?<sentinel>-sentinel)?://"
+            + ("(?:(?:(?<user>" + USER_INFO + "*):)?(?<password>(?:" + USER_INFO + "|:)*)@)?")
+            + ("(?<nodes>" + NODE + "(?:," + NODE + ")*)(?:/(?<database>[0-9]{0,4}))?")
+            + "(?:\\?verifyPeer=(?<verify>(?i)full|ca|none))?(?:#(?<master>[A-Za-z0-9._-]+))?");
     private static final String FORMAT = "must be redis://[user:password@]host[:port][/database], several such URLs"
-            + " separated by commas, or redis-sentinel://[user:password@]host[:port][,host[:port]]#master; special"
-            + " characters in user and password must be percent-encoded, and an IPv6 address needs brackets";
-    private static final Pattern VERIFY_PEER = Pattern.compile("verifyPeer=(?i)(full|ca|none)");
-    private static final String PARAMETERS =
-            "must have no parameter except database, and, with rediss, verifyPeer=full,"
-                    + " verifyPeer=ca or verifyPeer=none";
+            + " separated by commas, or redis-sentinel://[user:password@]host[:port][,host[:port]]#master. With TLS, it"
+            + " starts with rediss, and ?verifyPeer=full, ca or none may precede #master. Special characters in user and"
+            + " password must be percent-encoded, and an IPv6 address needs brackets";
 
     private RedisUrl() {}
 
@@ -63,104 +60,64 @@ final class RedisUrl {
      * @throws IllegalArgumentException if it is not such a URL
      */
     static List<RedisURI> parse(String text, boolean cluster, String sentinelPassword, Duration connectTimeout) {
-        require(!text.matches("(?s)[\"'].*|.*[\"']"), "must not have quotes around it");
         String[] urls = text.split("\\s*,\\s*(?=rediss?(?:-sentinel)?://)", -1); // a password may contain a comma
-        require(
-                Arrays.stream(urls).allMatch(url -> url.matches("(?s)rediss?(-sentinel)?://.*")),
-                "must start with redis://, rediss://, redis-sentinel:// or rediss-sentinel://");
-        require(
-                Arrays.stream(urls).map(url -> url.split(":", 2)[0]).distinct().count() == 1,
-                "must have the same scheme in all URLs");
-        return Arrays.stream(urls)
-                .map(url -> builder(url, cluster || urls.length > 1, sentinelPassword)
-                        .withTimeout(connectTimeout)
-                        .build())
-                .toList();
+        List<RedisURI> parsed = new ArrayList<>();
+        for (String url : urls) {
+            Matcher parts = URL.matcher(url);
+            require(parts.matches(), FORMAT);
+            var builder = builder(parts, cluster || urls.length > 1, sentinelPassword);
+            parsed.add(builder.withTimeout(connectTimeout).build());
+        }
+        require(parsed.stream().map(RedisURI::isSsl).distinct().count() == 1, "must have the same scheme in all URLs");
+        return parsed;
     }
 
-    private static RedisURI.Builder builder(String url, boolean cluster, String sentinelPassword) {
-        Matcher parts = URL.matcher(url);
-        require(parts.matches(), FORMAT);
-        boolean sentinel = parts.group("sentinel") != null;
+    private static RedisURI.Builder builder(Matcher url, boolean cluster, String sentinelPassword) {
+        boolean tls = !part(url, "tls").isEmpty();
+        boolean sentinel = !part(url, "sentinel").isEmpty();
+        String master = part(url, "master");
+        String[] nodes = part(url, "nodes").split(",", -1);
+        require(sentinel ? !master.isEmpty() : master.isEmpty() && nodes.length == 1, FORMAT);
         require(!(sentinel && cluster), "must be one URL, without REDIS_CLUSTER, if it names sentinels");
-        require(sentinel == (parts.group("master") != null), "must have #master after sentinels, and only there");
         var builder = RedisURI.builder();
-        if (sentinel) {
-            addSentinels(builder, parts.group("nodes"), sentinelPassword);
-            builder.withSentinelMasterId(parts.group("master"));
-        } else {
-            require(
-                    !parts.group("nodes").contains(","),
-                    "must repeat redis:// or rediss:// before each node of a cluster");
-            Matcher node = node(parts.group("nodes"));
-            builder.withHost(host(node))
-                    .withPort(number(node.group("port"), RedisURI.DEFAULT_REDIS_PORT, 1, 65_535, "a port"));
+        for (String node : nodes) {
+            addNode(builder, node, sentinel, sentinelPassword);
         }
-        addCredentials(builder, parts.group("user"), parts.group("password"));
-        boolean tls = !parts.group("tls").isEmpty();
-        int database = addParameters(builder, parts.group("parameters"), parts.group("database"), tls);
+        if (sentinel) {
+            builder.withSentinelMasterId(master);
+        }
+        String user = decode(part(url, "user"));
+        String password = decode(part(url, "password"));
+        if (!(user.isEmpty() && password.isEmpty())) {
+            builder.withAuthentication(user.isEmpty() ? "default" : user, password);
+        }
+        String verify = part(url, "verify").toUpperCase(Locale.ROOT);
+        require(tls || verify.isEmpty(), FORMAT);
+        int database = Integer.parseInt("0" + part(url, "database"));
         require(!cluster || database == 0, "must not have a database, because a cluster has only database 0");
         return builder.withDatabase(database)
                 .withSsl(tls)
+                .withVerifyPeer(verify.isEmpty() ? SslVerifyMode.FULL : SslVerifyMode.valueOf(verify))
                 // Otherwise Lettuce sends CLIENT SETINFO, whose late reply makes it open more and more connections.
                 .withLibraryName("")
                 .withLibraryVersion("");
     }
 
-    private static void addSentinels(RedisURI.Builder builder, String nodes, String password) {
-        for (String text : nodes.split(",", -1)) {
-            Matcher node = node(text);
-            int port = number(node.group("port"), RedisURI.DEFAULT_SENTINEL_PORT, 1, 65_535, "ports");
-            builder.withSentinel(host(node), port, password.isEmpty() ? null : password);
-        }
-    }
-
-    private static Matcher node(String text) {
-        Matcher node = NODE.matcher(text);
-        require(node.matches(), FORMAT);
-        return node;
-    }
-
-    private static String host(Matcher node) {
-        return node.group("host").replaceAll("[\\[\\]]", "");
-    }
-
-    private static void addCredentials(RedisURI.Builder builder, @Nullable String user, @Nullable String password) {
-        if (password == null) {
-            return;
-        }
-        if (user == null || user.isEmpty()) {
-            builder.withPassword(decode(password).toCharArray());
+    private static void addNode(RedisURI.Builder builder, String node, boolean sentinel, String sentinelPassword) {
+        String[] hostAndPort = node.split(":(?=[0-9]+$)", -1);
+        String host = hostAndPort[0].replaceAll("[\\[\\]]", "");
+        int defaultPort = sentinel ? RedisURI.DEFAULT_SENTINEL_PORT : RedisURI.DEFAULT_REDIS_PORT;
+        int port = hostAndPort.length == 1 ? defaultPort : Integer.parseInt(hostAndPort[1]);
+        require(port > 0 && port <= 65_535, FORMAT);
+        if (sentinel) {
+            builder.withSentinel(host, port, sentinelPassword.isEmpty() ? null : sentinelPassword);
         } else {
-            builder.withAuthentication(decode(user), decode(password));
+            builder.withHost(host).withPort(port);
         }
     }
 
-    /** Returns the database, which is a parameter or the URL's path. */
-    private static int addParameters(
-            RedisURI.Builder builder, @Nullable String parameters, @Nullable String path, boolean tls) {
-        String database = path;
-        for (String parameter : parameters == null ? new String[0] : parameters.split("&")) {
-            Matcher mode = VERIFY_PEER.matcher(parameter);
-            if (tls && mode.matches()) {
-                builder.withVerifyPeer(SslVerifyMode.valueOf(mode.group(1).toUpperCase(Locale.ROOT)));
-            } else {
-                require(parameter.startsWith("database=") && database == null, PARAMETERS);
-                database = parameter.substring("database=".length());
-            }
-        }
-        return number(database, 0, 0, 9999, "a database");
-    }
-
-    private static int number(@Nullable String text, int defaultValue, int min, int max, String what) {
-        if (text == null || (text.isEmpty() && min == 0)) {
-            return defaultValue;
-        }
-        String message = "must have " + what + " from " + min + " to " + max;
-        require(text.matches("[0-9]{1,5}"), message);
-        int number = Integer.parseInt(text);
-        require(number >= min && number <= max, message);
-        return number;
+    private static String part(Matcher url, String name) {
+        return Objects.requireNonNullElse(url.group(name), "");
     }
 
     private static String decode(String text) {

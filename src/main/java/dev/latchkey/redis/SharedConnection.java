@@ -8,10 +8,11 @@ import io.lettuce.core.RedisCommandTimeoutException;
 import io.lettuce.core.RedisConnectionException;
 import io.lettuce.core.RedisException;
 import io.lettuce.core.RedisReadOnlyException;
-import java.time.Duration;
+import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -26,17 +27,17 @@ final class SharedConnection implements AutoCloseable {
     private final Connector connector;
     private final OutageLog outageLog;
     private final RedisMetrics metrics = new RedisMetrics();
-    private final Duration timeout;
+    private final RedisSettings settings;
     private final CountDownLatch firstAttempt = new CountDownLatch(1);
-    private volatile Connector.@Nullable Connection connection;
+    private volatile @Nullable RedisClusterCommands<String, String> connection;
     private volatile @Nullable RuntimeException connectFailure;
     private volatile boolean closed;
 
     SharedConnection(RedisSettings settings) {
-        timeout = settings.timeout();
+        this.settings = settings;
         // The quiet period is longer than a failing attempt to connect plus the delay before it. If one node of a
         // cluster is down for long, commands for the other nodes succeed in between.
-        outageLog = new OutageLog(timeout.plus(Connector.MAX_RECONNECT_DELAY.multipliedBy(2)));
+        outageLog = new OutageLog(settings.timeout().plus(Connector.MAX_RECONNECT_DELAY.multipliedBy(2)));
         connector = new Connector(settings, outageLog::connectFailed);
         // Connecting takes half of the start-up time, so it runs in parallel with the rest.
         Thread.ofPlatform().daemon().name("redis-connect").start(this::connect);
@@ -46,32 +47,21 @@ final class SharedConnection implements AutoCloseable {
         metrics.register(registry, connector::isConnected);
     }
 
-    private boolean tryConnect() {
-        try {
-            var opened = connector.connect();
-            PersistenceCheck.run(opened.sync());
-            connection = opened;
-            return true;
-        } catch (RuntimeException e) { // if closed meanwhile, Lettuce and netty throw other exceptions too
-            connectFailure = e;
-            if (!closed) {
-                outageLog.connectFailed(e);
-            }
-            return false;
-        }
-    }
-
     // Lettuce only reconnects automatically after the first successful connection.
     private void connect() {
-        try {
-            while (!closed && !tryConnect()) {
-                firstAttempt.countDown();
-                Thread.sleep(ThreadLocalRandom.current().nextLong(Connector.MAX_RECONNECT_DELAY.toMillis()));
+        while (!closed && connection == null) {
+            try {
+                var opened = connector.connect();
+                PersistenceCheck.run(opened);
+                connection = opened;
+            } catch (RuntimeException e) { // if closed meanwhile, Lettuce and netty throw other exceptions too
+                connectFailure = e;
+                if (!closed) {
+                    outageLog.connectFailed(e);
+                }
             }
-        } catch (InterruptedException _) {
-            Thread.currentThread().interrupt();
-        } finally {
             firstAttempt.countDown();
+            LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(Connector.MAX_RECONNECT_DELAY.toNanos()));
         }
     }
 
@@ -79,28 +69,26 @@ final class SharedConnection implements AutoCloseable {
      * Sends a command and returns its reply. If the connection has just been lost, a command that was not sent waits
      * for the next connection, at most for the command timeout.
      *
-     * @param key that the command uses; empty if it uses none
+     * @param key that the command uses; empty if it uses none or several
      * @throws RedisUnavailableException if there is no reply, or if it is an error
      * @throws WrongTypeException if the key holds a value of another type
      */
-    <T extends @Nullable Object> T send(String key, Function<Connector.Connection, T> command) {
+    <T extends @Nullable Object> T send(String key, Function<RedisClusterCommands<String, String>, T> command) {
         long start = System.nanoTime();
         try {
             if (Deadline.isOver()) {
                 throw failure(key, Reason.TIMEOUT, new RedisCommandTimeoutException("the request has taken too long"));
             }
-            long deadline = 0;
-            for (int tries = 1; ; tries++) {
+            while (true) {
                 try {
                     T reply = command.apply(connection());
                     outageLog.commandSucceeded();
                     return reply;
                 } catch (RedisException e) {
-                    var reason = reason(e);
-                    if (tries <= 2) { // the loss may be known only after the first try
-                        deadline = System.nanoTime() + connector.patience().toNanos();
-                    }
-                    if (reason != Reason.NOT_CONNECTED || (tries > 1 && System.nanoTime() - deadline >= 0)) {
+                    Reason reason = reason(e);
+                    boolean isPatient =
+                            System.nanoTime() - start < connector.patience().toNanos();
+                    if (reason != Reason.NOT_CONNECTED || !isPatient) {
                         throw failure(key, reason, e);
                     }
                 }
@@ -127,9 +115,9 @@ final class SharedConnection implements AutoCloseable {
         return new RedisUnavailableException(reason, e);
     }
 
-    private Connector.Connection connection() throws InterruptedException {
+    private RedisClusterCommands<String, String> connection() throws InterruptedException {
         if (connection == null) {
-            var _ = firstAttempt.await(timeout.toNanos(), TimeUnit.NANOSECONDS);
+            var _ = firstAttempt.await(settings.timeout().toNanos(), TimeUnit.NANOSECONDS);
         }
         var opened = connection;
         if (opened == null) {
@@ -140,7 +128,7 @@ final class SharedConnection implements AutoCloseable {
 
     void awaitFirstAttempt() {
         try {
-            var _ = firstAttempt.await(connector.handshakeTimeout().toNanos(), TimeUnit.NANOSECONDS);
+            var _ = firstAttempt.await(settings.handshakeTimeout().toNanos(), TimeUnit.NANOSECONDS);
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
         }

@@ -1,73 +1,35 @@
 package dev.latchkey.redis;
 
-import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelOutboundHandlerAdapter;
-import io.netty.channel.ChannelPipeline;
-import io.netty.channel.ChannelPromise;
-import io.netty.resolver.AbstractAddressResolver;
 import io.netty.resolver.AddressResolver;
 import io.netty.resolver.AddressResolverGroup;
+import io.netty.resolver.DefaultNameResolver;
+import io.netty.resolver.InetSocketAddressResolver;
 import io.netty.util.concurrent.EventExecutor;
-import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
+import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.SocketAddress;
+import java.net.Socket;
 import java.net.UnknownHostException;
-import java.util.Arrays;
-import java.util.List;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * Resolves host names like every other program on the machine: with all nameservers and options of resolv.conf. (Netty's
- * own resolver gives up if the first nameserver is silent.) Of several addresses, takes the first one to which the last
- * attempt to connect did not fail.
+ * own resolver gives up if the first nameserver is silent.) Of several addresses, takes the first one that accepts a
+ * connection. A random one, as netty's {@code RoundRobinInetAddressResolver} takes, would be a wrong one half of the
+ * time: {@code localhost} often has two, of which Redis has one.
  */
 final class SystemResolver extends AddressResolverGroup<InetSocketAddress> {
-    private final Set<SocketAddress> failed = ConcurrentHashMap.newKeySet();
-
-    /** Makes the resolver learn whether a channel can connect. */
-    void watch(ChannelPipeline pipeline) {
-        pipeline.addFirst(new ChannelOutboundHandlerAdapter() {
-            @Override
-            public void connect(
-                    ChannelHandlerContext context, SocketAddress remote, SocketAddress local, ChannelPromise promise) {
-                promise.addListener(result -> {
-                    var _ = result.isSuccess() ? failed.remove(remote) : failed.add(remote);
-                });
-                var _ = context.connect(remote, local, promise);
-            }
-        });
-    }
+    private static final int PROBE_MILLIS = 1000; // several of them fit into the time of a handshake
 
     @Override
     protected AddressResolver<InetSocketAddress> newResolver(EventExecutor executor) {
-        return new AbstractAddressResolver<>(executor, InetSocketAddress.class) {
-            @Override
-            protected boolean doIsResolved(InetSocketAddress address) {
-                return !address.isUnresolved();
-            }
-
+        return new InetSocketAddressResolver(executor, new DefaultNameResolver(executor)) {
             @Override
             protected void doResolve(InetSocketAddress address, Promise<InetSocketAddress> promise) {
-                resolveAll(address).addListener((Future<List<InetSocketAddress>> all) -> {
-                    if (all.isSuccess()) {
-                        promise.setSuccess(preferred(all.getNow()));
-                    } else {
-                        promise.setFailure(all.cause());
-                    }
-                });
-            }
-
-            @Override
-            protected void doResolveAll(InetSocketAddress address, Promise<List<InetSocketAddress>> promise) {
                 // Takes seconds if a nameserver is silent. The other connections need the event loop meanwhile.
                 Thread.ofPlatform().daemon().name("dns").start(() -> {
                     try {
-                        promise.setSuccess(Arrays.stream(InetAddress.getAllByName(address.getHostString()))
-                                .map(each -> new InetSocketAddress(each, address.getPort()))
-                                .toList());
+                        promise.setSuccess(reachable(address.getHostString(), address.getPort()));
                     } catch (UnknownHostException e) {
                         promise.setFailure(e);
                     }
@@ -76,13 +38,17 @@ final class SystemResolver extends AddressResolverGroup<InetSocketAddress> {
         };
     }
 
-    private InetSocketAddress preferred(List<InetSocketAddress> all) {
-        if (failed.containsAll(all)) {
-            all.forEach(failed::remove);
+    private static InetSocketAddress reachable(String host, int port) throws UnknownHostException {
+        InetAddress[] all = InetAddress.getAllByName(host);
+        for (int i = 0; all.length > 1 && i < all.length; i++) {
+            var address = new InetSocketAddress(all[i], port);
+            try (var probe = new Socket()) {
+                probe.connect(address, PROBE_MILLIS);
+                return address;
+            } catch (IOException _) {
+                // The next address may accept a connection.
+            }
         }
-        return all.stream()
-                .filter(address -> !failed.contains(address))
-                .findFirst()
-                .orElse(all.getFirst());
+        return new InetSocketAddress(all[0], port);
     }
 }

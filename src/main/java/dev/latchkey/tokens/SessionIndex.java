@@ -4,7 +4,6 @@ import static java.lang.System.Logger.Level.WARNING;
 
 import dev.latchkey.json.Json;
 import dev.latchkey.redis.CleanUp;
-import dev.latchkey.redis.KeyBatches;
 import dev.latchkey.redis.Redis;
 import dev.latchkey.redis.WrongTypeException;
 import java.time.Duration;
@@ -13,7 +12,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -51,18 +49,6 @@ public record SessionIndex(Redis redis, CleanUp cleanUp) {
         Map<String, Session> all = new LinkedHashMap<>();
         repairing(username, () -> redis.hgetall(key(username))).forEach((suffix, json) -> all.put(suffix, parse(json)));
         return all;
-    }
-
-    /**
-     * Returns the number of entries per user. Some of them may have outlived their token. A user without an index, or
-     * with an index of the wrong type, has none.
-     */
-    public Map<String, Long> counts(List<String> usernames) {
-        Map<String, Long> byKey = new KeyBatches(redis)
-                .hlen(usernames.stream().map(SessionIndex::key).toList());
-        return usernames.stream()
-                .distinct()
-                .collect(Collectors.toMap(name -> name, name -> byKey.getOrDefault(key(name), 0L)));
     }
 
     /** Returns null if there is no readable entry: another program has written the token, or the token was revoked. */

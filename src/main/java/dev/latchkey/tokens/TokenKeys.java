@@ -2,7 +2,6 @@ package dev.latchkey.tokens;
 
 import static java.lang.System.Logger.Level.WARNING;
 
-import dev.latchkey.redis.KeyBatches;
 import dev.latchkey.redis.Redis;
 import java.time.Duration;
 import java.time.Instant;
@@ -93,12 +92,11 @@ public record TokenKeys(Redis redis, TokenFormat format, InstantSource clock) {
         return redis.del(PREFIX + suffix);
     }
 
-    /** Returns the suffixes of the keys that exist. */
+    /** Returns the suffixes of those keys that exist. */
     Set<String> existing(Collection<String> suffixes) {
         var all = suffixes.stream().map(suffix -> PREFIX + suffix).toList();
-        return new KeyBatches(redis)
-                .existing(all).stream()
-                        .map(key -> key.substring(PREFIX.length()))
-                        .collect(Collectors.toSet());
+        return redis.mget(all).keySet().stream()
+                .map(key -> key.substring(PREFIX.length()))
+                .collect(Collectors.toSet());
     }
 }

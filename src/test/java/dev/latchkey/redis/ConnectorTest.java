@@ -22,7 +22,7 @@ class ConnectorTest {
         try (var redis = EmbeddedRedis.start();
                 var proxy = new FaultProxy(redis.port(), ConnectorTest::loseReplyToIncr);
                 var connector = connector(proxy.url())) {
-            var commands = connector.connect().sync();
+            var commands = connector.connect();
             assertThrows(RedisException.class, () -> commands.incr("counter"));
             awaitReconnected(commands::ping);
             assertEquals("1", commands.get("counter"));

@@ -111,7 +111,9 @@ public final class Races implements AutoCloseable {
             RedisCommand command = Objects.requireNonNull(next.getFirst());
             int session = keys.indexOf(command.keys().getFirst());
             String token = List.of("new token", "other token", "own token").get(session + 1);
-            commands.add(command.toString().replace("tokens", token));
+            boolean isList = command.keys().size() > 1;
+            commands.add(
+                    isList ? command.name() + " all tokens" : command.toString().replace("tokens", token));
             return Scheduler.first(next);
         });
         return commands;
