@@ -6,6 +6,7 @@ import java.io.InputStreamReader;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.Optional;
 
 /** Reads a new password from standard input: from a terminal without echo, and otherwise the first line. */
 final class PasswordInput {
@@ -15,12 +16,12 @@ final class PasswordInput {
 
     /** @throws IllegalArgumentException if the input is not a password; the message starts with a verb */
     static String read() throws IOException {
-        Console terminal = System.console();
-        if (terminal == null || !terminal.isTerminal()) {
+        Optional<Console> terminal = Optional.ofNullable(System.console()).filter(Console::isTerminal);
+        if (terminal.isEmpty()) {
             return firstLine();
         }
-        char[] password = terminal.readPassword("New password: "); // null at the end of the input
-        if (password == null || !Arrays.equals(password, terminal.readPassword("New password again: "))) {
+        char[] password = terminal.get().readPassword("New password: "); // null at the end of the input
+        if (password == null || !Arrays.equals(password, terminal.get().readPassword("New password again: "))) {
             throw new IllegalArgumentException("was not the same both times");
         }
         return new String(password);

@@ -111,17 +111,11 @@ public final class UserCommands {
             throw new CommandException(FAILED, reason);
         } catch (IllegalStateException | WrongTypeException e) {
             throw new CommandException(FAILED, "a stored record is damaged: " + e.getMessage());
-        } catch (UncheckedIOException e) {
-            throwUnlessReaderHasLeft(e.getCause());
-        } catch (IOException e) {
-            throwUnlessReaderHasLeft(e);
-        }
-    }
-
-    // A reader such as head leaves when it has enough.
-    private static void throwUnlessReaderHasLeft(IOException e) throws CommandException {
-        if (!"Broken pipe".equals(e.getMessage())) {
-            throw new CommandException(FAILED, "cannot read or write: " + e.getMessage());
+        } catch (IOException | UncheckedIOException e) {
+            String reason = String.valueOf(e.getMessage());
+            if (!reason.endsWith("Broken pipe")) { // a reader such as head leaves when it has enough
+                throw new CommandException(FAILED, "cannot read or write: " + reason);
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 package dev.latchkey.logging;
 
 import dev.latchkey.logging.LineFormat.Entry;
+import java.util.List;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import org.jspecify.annotations.Nullable;
@@ -29,9 +30,8 @@ public final class AccessLog {
         if (logger.isLoggable(level)) {
             String cutMethod = LineFormat.cut(method); // a client can make either long, and it waits in memory
             String cutPath = LineFormat.cut(path);
-            Object[] pairs = {
-                "method", cutMethod, "path", cutPath, "status", status, "micros", micros, "requestId", requestId
-            };
+            List<?> pairs = List.of(
+                    "method", cutMethod, "path", cutPath, "status", status, "micros", micros, "requestId", requestId);
             logs.addRequest(new Entry(System.currentTimeMillis(), level, NAME, "request", pairs, ""));
         }
     }

@@ -7,7 +7,9 @@ import java.io.StringWriter;
 import java.time.Instant;
 import java.time.format.DateTimeFormatter;
 import java.time.format.DateTimeFormatterBuilder;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.logging.Level;
 import java.util.logging.LogRecord;
@@ -34,14 +36,14 @@ public final class LineFormat {
      * @param pairs names and values, alternating
      * @param stackTrace empty if there is none
      */
-    record Entry(long millis, Level level, String logger, String message, Object[] pairs, String stackTrace) {
+    record Entry(long millis, Level level, String logger, String message, List<?> pairs, String stackTrace) {
         /** Parameters of the project's own loggers are pairs, and those of libraries are parts of the message. */
         static Entry of(LogRecord entry) {
             String logger = String.valueOf(entry.getLoggerName());
             Object[] parameters = entry.getParameters();
             boolean isOwn = logger.startsWith(Logs.OWN);
             String message = isOwn ? entry.getMessage() : FORMATTER.formatMessage(entry);
-            Object[] pairs = isOwn && parameters != null ? parameters : new Object[0];
+            List<?> pairs = isOwn && parameters != null ? Arrays.asList(parameters) : List.of();
             String trace = entry.getThrown() == null ? "" : LineFormat.stackTrace(entry.getThrown());
             return new Entry(entry.getMillis(), entry.getLevel(), logger, message, pairs, trace);
         }
@@ -57,15 +59,16 @@ public final class LineFormat {
 
     /** Appends a line, and a line break. */
     void append(StringBuilder to, Entry entry) {
-        Object[] pairs = entry.pairs();
+        List<?> pairs = entry.pairs();
         if (format == Format.JSON) {
             Map<String, Object> line = new LinkedHashMap<>();
             line.put("time", time(entry.millis()));
             line.put("level", name(entry.level()));
             line.put("logger", entry.logger());
             line.put("message", safe(entry.message()));
-            for (int i = 0; i < pairs.length; i += 2) {
-                line.put(pairs[i].toString(), pairs[i + 1] instanceof Number n ? n : safe(cut(pairs[i + 1])));
+            for (int i = 0; i < pairs.size(); i += 2) {
+                Object value = pairs.get(i + 1);
+                line.put(pairs.get(i).toString(), value instanceof Number ? value : safe(cut(value)));
             }
             if (!entry.stackTrace().isEmpty()) {
                 line.put("stackTrace", entry.stackTrace());
@@ -74,9 +77,9 @@ public final class LineFormat {
         } else {
             to.append(time(entry.millis())).append(' ').append(name(entry.level()));
             to.append(' ').append(entry.logger()).append(' ').append(safe(entry.message()));
-            for (int i = 0; i < pairs.length; i += 2) {
-                to.append(' ').append(pairs[i]).append('=');
-                String value = cut(pairs[i + 1]);
+            for (int i = 0; i < pairs.size(); i += 2) {
+                to.append(' ').append(pairs.get(i)).append('=');
+                String value = cut(pairs.get(i + 1));
                 to.append(isPlain(value) ? value : Json.text(safe(value)));
             }
             to.append(entry.stackTrace());

@@ -6,6 +6,7 @@ import java.io.FileOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -178,7 +179,7 @@ public final class Logs extends Handler {
         long now = System.nanoTime();
         long lost = dropped.sum() - reportedDropped;
         if (lost > 0 && now - nextReportNanos >= 0 && own.isLoggable(Level.WARNING)) {
-            Object[] pairs = {"lines", lost};
+            List<?> pairs = List.of("lines", lost);
             long time = System.currentTimeMillis();
             lines.append(batch, new Entry(time, Level.WARNING, "latchkey.logging", "dropped lines", pairs, ""));
             reportedDropped += lost;

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import dev.latchkey.logging.LineFormat.Entry;
 import dev.latchkey.testing.Load;
 import java.io.FileDescriptor;
+import java.util.List;
 import java.util.logging.Level;
 import java.util.logging.LogRecord;
 import org.junit.jupiter.api.Test;
@@ -14,7 +15,7 @@ class LogsTest {
     private static final int MAX_REQUESTS = 4096;
     private static final int OTHERS = 1024;
 
-    private static final Entry REQUEST = new Entry(0, Level.INFO, "latchkey.access", "request", new Object[0], "");
+    private static final Entry REQUEST = new Entry(0, Level.INFO, "latchkey.access", "request", List.of(), "");
 
     private final Logs logs = new Logs(FileDescriptor.out);
 
