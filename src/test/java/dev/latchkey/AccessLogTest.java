@@ -1,5 +1,6 @@
 package dev.latchkey;
 
+import static dev.latchkey.testing.TestClient.expect;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -83,27 +84,26 @@ class AccessLogTest {
     private final class Unread implements AutoCloseable {
         final int port = EmbeddedRedis.freePort();
         final int metricsPort = EmbeddedRedis.freePort();
-        final Process process = ServiceProcess.builder(
-                        List.of(),
-                        "HOST",
-                        "127.0.0.1",
-                        "PORT",
-                        Integer.toString(port),
-                        "METRICS_PORT",
-                        Integer.toString(metricsPort),
-                        "REDIS_URL",
-                        redis.url(),
-                        "PBKDF2_ITERATIONS",
-                        "100000")
-                .redirectErrorStream(true)
-                .start();
+        final Process process;
         final TestClient client = new TestClient(port);
         final TestClient metrics = TestClient.ofOtherServer(metricsPort);
         final String token;
 
         Unread() throws IOException {
-            Load.await(() -> isReady(client));
+            String[] settings = {
+                "HOST", "127.0.0.1",
+                "PORT", Integer.toString(port),
+                "METRICS_PORT", Integer.toString(metricsPort),
+                "REDIS_URL", redis.url(),
+                "PBKDF2_ITERATIONS", "100000",
+            };
+            process = ServiceProcess.java(List.of(), settings);
+            awaitReady(200);
             token = client.newToken("alice");
+        }
+
+        void awaitReady(int status) {
+            Load.await(() -> client.responds("/health/ready", status));
         }
 
         /** Sends requests until the pipe and the queue are full. Returns how many lines have been dropped. */
@@ -129,10 +129,8 @@ class AccessLogTest {
                 var threads = Executors.newVirtualThreadPerTaskExecutor()) {
             double dropped = service.fill(requests);
             String ended = service.client.login("alice", TestClient.PASSWORD).field("token");
-            assertEquals(
-                    204,
-                    service.client.send("POST", "/api/auth/logout", ended, "").status());
-            assertEquals(401, service.client.get("/api/auth/verify", ended).status());
+            expect(204, service.client.logout(ended));
+            expect(401, service.client.verify(ended));
             check(service.port, service.token, 1, 1);
 
             BufferedReader log = service.process.inputReader(StandardCharsets.UTF_8);
@@ -164,21 +162,13 @@ class AccessLogTest {
             var _ = service.fill(6000);
             for (int i = 0; i < 2; i++) {
                 redis.kill();
-                Load.await(() -> !isReady(service.client));
+                service.awaitReady(503);
                 redis.restart();
-                Load.await(() -> isReady(service.client));
+                service.awaitReady(200);
             }
             service.process.toHandle().destroy();
             assertTrue(service.process.waitFor(30, TimeUnit.SECONDS));
             assertEquals(0, service.process.exitValue());
-        }
-    }
-
-    private static boolean isReady(TestClient client) {
-        try {
-            return client.send("GET", "/health/ready", "").status() == 200;
-        } catch (IllegalStateException _) {
-            return false; // it does not listen yet
         }
     }
 
@@ -196,8 +186,8 @@ class AccessLogTest {
         try (var socket = new RawClient(port).open()) {
             var in = new BufferedInputStream(socket.getInputStream());
             for (int i = 0; i < requests; i++) {
-                String request = "GET /api/auth/verify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token
-                        + "\r\nX-Request-Id: " + connection + "-" + i + "\r\n\r\n";
+                String id = "X-Request-Id: " + connection + "-" + i;
+                String request = RawClient.head("GET /api/auth/verify", "Authorization: Bearer " + token, id);
                 socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
                 String head = RawClient.readHead(in);
                 assertTrue(head.startsWith("HTTP/1.1 200"), head);

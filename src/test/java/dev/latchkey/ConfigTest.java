@@ -360,14 +360,10 @@ class ConfigTest {
     @Test
     void the_string_form_of_a_configuration_contains_no_secrets() throws Exception {
         var config = Config.from(Map.of(
-                "REDIS_URL",
-                "redis://app:s3cret@localhost",
-                "REDIS_SENTINEL_PASSWORD",
-                "s3cret",
-                "INTROSPECTION_CLIENT_ID",
-                "client",
-                "INTROSPECTION_CLIENT_SECRET",
-                "s3cret-0123456789abcdef0123456789"));
+                "REDIS_URL", "redis://app:s3cret@localhost",
+                "REDIS_SENTINEL_PASSWORD", "s3cret",
+                "INTROSPECTION_CLIENT_ID", "client",
+                "INTROSPECTION_CLIENT_SECRET", "s3cret-0123456789abcdef0123456789"));
         assertFalse(config.toString().contains("s3cret"));
     }
 }

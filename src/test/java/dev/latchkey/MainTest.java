@@ -30,13 +30,10 @@ class MainTest {
         return output;
     }
 
-    @Test
-    void an_invalid_configuration_reports_all_errors_and_exits_with_2() throws Exception {
-        String output = output(
-                ServiceProcess.java(List.of(), "PORT", "x", "TOKEN_TTL", "-1", "REDIS_URL", "redis://:s3cr/et@h"), 2);
-        assertEquals(3, output.lines().count(), output);
-        assertTrue(output.lines().allMatch(line -> line.startsWith("latchkey: ")), output);
-        assertFalse(output.contains("s3cr"), output);
+    /** Returns what a health check prints. */
+    private static String health(int exitCode, String... settings) throws Exception {
+        return output(ServiceProcess.java(List.of("--health"), settings), exitCode)
+                .strip();
     }
 
     @ParameterizedTest
@@ -47,8 +44,8 @@ class MainTest {
     })
     void a_health_check_reports_an_invalid_address_and_exits_with_2(String name, String value, String message)
             throws Exception {
-        String output = output(ServiceProcess.java(List.of("--health"), name, value), 2);
-        assertEquals("latchkey: " + message, output.strip());
+        String output = health(2, name, value);
+        assertEquals("latchkey: " + message, output);
     }
 
     @ParameterizedTest
@@ -56,12 +53,11 @@ class MainTest {
     void a_health_check_asks_the_address_that_the_service_listens_on(String host, String asked) throws Exception {
         String port = Integer.toString(EmbeddedRedis.freePort());
         String url = "latchkey: http://" + (asked.contains(":") ? "[" + asked + "]" : asked) + ":" + port;
-        String output = output(ServiceProcess.java(List.of("--health"), "PORT", port, "HOST", host), 1);
-        assertEquals(url + "/health/ready does not respond: Connection refused", output.strip());
+        String output = health(1, "PORT", port, "HOST", host);
+        assertEquals(url + "/health/ready does not respond: Connection refused", output);
         try (var _ = TestApp.startOn("redis://127.0.0.1:1", "PORT", port, "HOST", host)) {
-            output = output(ServiceProcess.java(List.of("--health"), "PORT", port, "HOST", host), 1);
-            assertEquals(
-                    url + "/health/ready is 503: {\"status\":\"down\",\"redis\":\"disconnected\"}", output.strip());
+            output = health(1, "PORT", port, "HOST", host);
+            assertEquals(url + "/health/ready is 503: {\"status\":\"down\",\"redis\":\"disconnected\"}", output);
         }
     }
 
@@ -69,10 +65,9 @@ class MainTest {
     void a_health_check_of_a_service_that_hangs_fails() throws Exception {
         try (var silent = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             String port = Integer.toString(silent.getLocalPort());
-            String output = output(ServiceProcess.java(List.of("--health"), "PORT", port), 1);
+            String output = health(1, "PORT", port);
             assertEquals(
-                    "latchkey: http://127.0.0.1:" + port + "/health/ready does not respond: Read timed out",
-                    output.strip());
+                    "latchkey: http://127.0.0.1:" + port + "/health/ready does not respond: Read timed out", output);
         }
     }
 
@@ -90,8 +85,8 @@ class MainTest {
                 }
             }));
             String port = Integer.toString(other.getLocalPort());
-            String output = output(ServiceProcess.java(List.of("--health"), "PORT", port), 1);
-            assertEquals("latchkey: http://127.0.0.1:" + port + "/health/ready " + reason, output.strip());
+            String output = health(1, "PORT", port);
+            assertEquals("latchkey: http://127.0.0.1:" + port + "/health/ready " + reason, output);
         }
     }
 
@@ -138,14 +133,13 @@ class MainTest {
         try (var taken = new ServerSocket(0);
                 var redis = EmbeddedRedis.start()) {
             String port = Integer.toString(taken.getLocalPort());
-            String output = output(
-                    ServiceProcess.java(List.of(), "PORT", port, "REDIS_URL", redis.url(), "REDIS_TIMEOUT_MS", "10000"),
-                    1);
+            String[] settings = {"REDIS_URL", redis.url(), "REDIS_TIMEOUT_MS", "10000", "PORT", port};
+            String output = output(ServiceProcess.java(List.of(), settings), 1);
             assertTrue(output.contains("cannot listen on port " + port + ": "), output);
             assertTrue(output.endsWith(". Set PORT or HOST.\n"), output);
             assertEquals(1, output.lines().count(), output);
-            String metrics = output(
-                    ServiceProcess.java(List.of(), "PORT", "0", "METRICS_PORT", port, "REDIS_URL", redis.url()), 1);
+            String[] withMetrics = {"REDIS_URL", redis.url(), "PORT", "0", "METRICS_PORT", port};
+            String metrics = output(ServiceProcess.java(List.of(), withMetrics), 1);
             assertTrue(metrics.contains("cannot listen on port " + port + ": "), metrics);
             assertTrue(metrics.endsWith(". Set METRICS_PORT or HOST.\n"), metrics);
         }
@@ -153,50 +147,24 @@ class MainTest {
 
     @Test
     void a_signal_stops_the_process_normally_and_its_log_contains_no_secret() throws Exception {
-        try (var redis = EmbeddedRedis.start()) {
-            int port = EmbeddedRedis.freePort();
-            String number = Integer.toString(port);
-            var process = ServiceProcess.java(
-                    List.of(),
-                    "PORT",
-                    number,
-                    "HOST",
-                    "127.0.0.1",
-                    "REDIS_URL",
-                    redis.url(),
-                    "REDIS_TIMEOUT_MS",
-                    "10000");
-            var reader = process.inputReader(StandardCharsets.UTF_8);
-            String first = reader.readLine();
-            assertTrue(first.contains("latchkey.main listening port=" + number), first);
-            assertEquals(
-                    0, ServiceProcess.java(List.of("--health"), "PORT", number).waitFor());
-            assertEquals(
-                    0,
-                    ServiceProcess.java(List.of("--health"), "PORT", " " + number + " ")
-                            .waitFor(),
-                    "the health check must trim PORT as the service does");
+        try (var redis = EmbeddedRedis.start();
+                var service = ServiceProcess.start(redis.url())) {
+            String port = Integer.toString(service.port());
+            health(0, "PORT", port);
+            health(0, "PORT", " " + port + " "); // trimmed, as the service does it
 
-            var raw = new RawClient(port);
+            var raw = new RawClient(service.port());
             String token = "d6ad7dae-c147-4513-a58b-2a2516cff3b7";
-            raw.exchange(
-                    "G\u001b[31mT /api/auth/me?token=" + token + " HTTP/1.1\r\nHost: x\r\nX-Request-Id: id-1\r\n\r\n");
-            raw.exchange("GET /api/auth/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token
-                    + "\r\nX-Request-Id: id-2\r\n\r\n");
-            process.toHandle().destroy(); // Process.destroy() would close the output stream
-            String log = String.join("\n", reader.lines().toList());
-            assertTrue(process.waitFor(30, TimeUnit.SECONDS));
-            assertTrue(
-                    log.matches(
-                            "(?s).* INFO latchkey\\.access request method=\\S+ path=/api/auth/me status=405 micros=[0-9]+ requestId=id-1\n.*"),
-                    log);
-            assertTrue(
-                    log.matches(
-                            "(?s).* INFO latchkey\\.access request method=GET path=/api/auth/me status=401 micros=[0-9]+ requestId=id-2.*"),
-                    log);
+            raw.exchange(RawClient.head("G\u001b[31mT /api/auth/me?token=" + token, "X-Request-Id: id-1"));
+            raw.exchange(RawClient.head("GET /api/auth/me", "Authorization: Bearer " + token, "X-Request-Id: id-2"));
+            String log = String.join("\n", service.stop());
+            assertTrue(log.lines().findFirst().orElseThrow().contains("latchkey.main listening port=" + port), log);
+            String line =
+                    "(?s).* INFO latchkey\\.access request method=%s path=/api/auth/me status=%d micros=\\d+ requestId=%s\n.*";
+            assertTrue(log.matches(line.formatted("\\S+", 405, "id-1")), log);
+            assertTrue(log.matches(line.formatted("GET", 401, "id-2")), log);
             assertFalse(log.contains(token) || log.contains("\u001b") || log.contains("SLF4J"), log);
-            assertEquals(
-                    1, ServiceProcess.java(List.of("--health"), "PORT", number).waitFor());
+            health(1, "PORT", port);
         }
     }
 }

@@ -206,7 +206,7 @@ class MetricsTest {
                 slow.add(socket);
                 socket.getOutputStream().write(HALF_SENT.getBytes(StandardCharsets.US_ASCII));
             }
-            Load.await(() -> isServed(metrics));
+            Load.await(() -> metrics.responds("/metrics", 200));
         } finally {
             for (Socket socket : slow) {
                 socket.close();
@@ -217,17 +217,9 @@ class MetricsTest {
     /** An idle connection would take memory that the public port has not left for it. */
     @Test
     void each_response_closes_its_connection() throws IOException {
-        String response = new RawClient(metrics.port()).exchange("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+        String response = new RawClient(metrics.port()).exchange(RawClient.head("GET /metrics"));
         assertEquals(200, RawClient.status(response));
         assertTrue(response.contains("\r\nConnection: close\r\n"), response);
-    }
-
-    private static boolean isServed(TestClient client) {
-        try {
-            return client.send("GET", "/metrics", "").status() == 200;
-        } catch (IllegalStateException _) {
-            return false; // The connection was closed.
-        }
     }
 
     @Test
@@ -236,14 +228,15 @@ class MetricsTest {
         List<Socket> idle = new ArrayList<>();
         try (var service = ServiceProcess.startWithOpenFiles(160, redis.url(), "METRICS_PORT", Integer.toString(port));
                 var client = TestClient.ofOtherServer(port)) {
-            assertEquals(List.of("port=" + port), printedPorts(service));
+            List<String> serving = service.printed("latchkey.main serving metrics port=" + port);
+            assertEquals(1, serving.size(), serving::toString);
             assertTrue(text(client).contains("\nlatchkey_http_max_connections 30\n"));
             var raw = new RawClient(service.port());
             for (int i = 0; i < 30; i++) {
                 idle.add(raw.open());
             }
             Load.await(() -> !responds(raw));
-            assertTrue(isServed(client));
+            assertTrue(client.responds("/metrics", 200));
             for (Socket socket : idle) {
                 socket.close();
             }
@@ -265,17 +258,10 @@ class MetricsTest {
 
     private static boolean responds(RawClient raw) {
         try {
-            String request = "GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-            return RawClient.status(raw.exchange(request)) == 200;
+            return RawClient.status(raw.exchange(RawClient.head("GET /health/live", "Connection: close"))) == 200;
         } catch (IOException _) {
             return false; // The connection was refused.
         }
-    }
-
-    private static List<String> printedPorts(ServiceProcess service) {
-        return service.printed("latchkey.main serving metrics").stream()
-                .map(line -> line.replaceFirst(".*serving metrics ", ""))
-                .toList();
     }
 
     /** Compares names, types and labels. */

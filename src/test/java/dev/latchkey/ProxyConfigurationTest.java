@@ -446,14 +446,6 @@ class ProxyConfigurationTest {
         }
     }
 
-    @Test
-    void a_preflight_of_the_check_itself_is_refused() throws IOException {
-        String method = "Access-Control-Request-Method: GET";
-        for (String path : List.of("/api/auth/verify", "/api/auth/verify/page")) {
-            assertRefused(401, "OPTIONS " + path, "Origin: https://example.com", method);
-        }
-    }
-
     /** Caddy 2.6 may open a kept connection for checks to the application. The load does not always show that. */
     @Test
     void caddy_opens_a_connection_for_every_check() throws IOException {

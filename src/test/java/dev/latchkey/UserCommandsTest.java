@@ -327,8 +327,8 @@ class UserCommandsTest {
     void on_a_terminal_the_password_is_asked_for_twice_and_not_shown() throws Exception {
         String name = TestApp.newName();
         for (String second : List.of("a different password", NEW_PASSWORD)) {
-            var builder = ServiceProcess.builder(
-                    List.of("user", "set-password", name), "REDIS_URL", redis.url(), "PBKDF2_ITERATIONS", "100000");
+            String[] settings = {"REDIS_URL", redis.url(), "PBKDF2_ITERATIONS", "100000"};
+            var builder = ServiceProcess.builder(List.of("user", "set-password", name), settings);
             String command =
                     builder.command().stream().map(part -> "'" + part + "'").collect(Collectors.joining(" "));
             var process = builder.command(Shell.require("script"), "-qec", command, "/dev/null")
