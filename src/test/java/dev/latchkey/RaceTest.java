@@ -11,6 +11,7 @@ import dev.latchkey.testing.Interleaver;
 import dev.latchkey.testing.Scheduler;
 import dev.latchkey.testing.TestApp;
 import dev.latchkey.testing.TestClient.Answer;
+import io.lettuce.core.SetArgs;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -189,7 +190,7 @@ class RaceTest {
     void a_registration_during_a_deletion_never_finds_the_username_taken() throws Exception {
         Consumer<User> beginDeletion = user -> {
             String key = "users:" + user.name();
-            app.redis().setex(key, 60, app.redis().get(key).replaceAll("\\$pbkdf2[^\"]*", ""));
+            app.redis().set(key, app.redis().get(key).replaceAll("\\$pbkdf2[^\"]*", ""), SetArgs.Builder.ex(60));
         };
         Request delete = (instance, user) -> instance.send(
                 "DELETE", "/api/auth/account", user.otherToken(), "{\"password\":\"" + TestApp.PASSWORD + "\"}");
