@@ -125,7 +125,7 @@ public final class EmbeddedRedis implements AutoCloseable {
 
     /** Sends a command in one line, as an operator would type it, and returns the reply as it arrives. */
     public String send(String line) {
-        try (var socket = new Socket(LOOPBACK, port)) {
+        try (var socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
             socket.getOutputStream().write((line + "\n").getBytes(StandardCharsets.UTF_8));
             socket.shutdownOutput();
             return new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
