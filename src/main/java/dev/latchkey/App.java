@@ -1,5 +1,6 @@
 package dev.latchkey;
 
+import com.sun.net.httpserver.HttpServer;
 import dev.latchkey.accounts.LoginThrottle;
 import dev.latchkey.accounts.PasswordPolicy;
 import dev.latchkey.accounts.RateLimitedException;
@@ -10,7 +11,6 @@ import dev.latchkey.api.ClientAuthentication;
 import dev.latchkey.api.ClientCredentials;
 import dev.latchkey.api.HealthHandlers;
 import dev.latchkey.api.IntrospectionHandlers;
-import dev.latchkey.api.MetricsHandler;
 import dev.latchkey.api.Routes;
 import dev.latchkey.api.SessionHandlers;
 import dev.latchkey.api.TodoHandlers;
@@ -30,9 +30,9 @@ import dev.latchkey.todos.TodoIds;
 import dev.latchkey.todos.TodoStore;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.time.Duration;
 import java.time.InstantSource;
 import java.util.concurrent.Executor;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -45,10 +45,10 @@ public record App(
         Core core,
         HealthHandlers health,
         Server server,
-        @Nullable Server metricsServer) {
+        @Nullable HttpServer metricsServer) {
     // Each list takes up to a megabyte of heap, and hundreds of replies over the connection that token checks share.
     private static final int MAX_CONCURRENT_LISTS = 8;
-    private static final Duration MAX_METRICS_STOP = Duration.ofSeconds(1);
+    private static final int MAX_METRICS_STOP_SECONDS = 1;
 
     /**
      * Starts the service, whether Redis replies or not. Until Redis replies, requests that need it get a 503.
@@ -87,9 +87,10 @@ public record App(
                     config.trustedProxyHops(),
                     config.cors(),
                     config.accessLog() ? accessLog : null);
-            var authentication = new AuthFilter(core.tokens().keys());
-            Server server = Server.start(settings, routes, authentication, App::problem, registry);
-            Server metricsServer = startMetrics(server, settings, registry, health, authentication);
+            Supplier<AuthFilter> authentications =
+                    () -> new AuthFilter(core.tokens().keys());
+            Server server = Server.start(settings, routes, authentications, App::problem, registry);
+            HttpServer metricsServer = startMetrics(server, config.metricsAddress(), registry, health);
             return new App(config, core, health, server, metricsServer);
         } catch (IOException | RuntimeException e) {
             core.close();
@@ -98,22 +99,16 @@ public record App(
     }
 
     // Returns null if the configuration has no metrics port. The JDK's management beans are not loaded then.
-    private static @Nullable Server startMetrics(
-            Server publicServer,
-            HttpSettings settings,
-            Registry registry,
-            HealthHandlers health,
-            AuthFilter authentication)
+    private static @Nullable HttpServer startMetrics(
+            Server publicServer, @Nullable InetSocketAddress address, Registry registry, HealthHandlers health)
             throws IOException {
-        InetSocketAddress address = settings.metricsAddress();
         if (address == null) {
             return null;
         }
         JvmMetrics.register(registry);
         registry.gauge("latchkey_build_info", "Always 1.", () -> 1, "version", version());
-        var routes = Routes.ofMetricsPort(new MetricsHandler(registry), health);
         try {
-            return Server.startMetrics(settings, address, routes, authentication, App::problem);
+            return Server.startMetrics(address, Routes.ofMetricsPort(registry, health));
         } catch (IOException e) {
             publicServer.server().stop(0);
             throw e;
@@ -150,7 +145,7 @@ public record App(
 
     /** Returns the metrics port, or null if there is none. */
     public @Nullable Integer metricsPort() {
-        return metricsServer == null ? null : metricsServer.port();
+        return metricsServer == null ? null : metricsServer.getAddress().getPort();
     }
 
     /**
@@ -164,7 +159,7 @@ public record App(
         try {
             boolean finished = server.stop(config.shutdownLameDuck(), config.shutdownGrace());
             if (metricsServer != null) { // until now, so that Prometheus sees the requests that have been finished
-                var _ = metricsServer.stop(Duration.ZERO, MAX_METRICS_STOP);
+                metricsServer.stop(MAX_METRICS_STOP_SECONDS);
             }
             return finished;
         } catch (InterruptedException _) {

@@ -15,23 +15,23 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
-import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Tests that the access log is complete and in order, and that nothing waits for it if it cannot be written. */
+/** Tests that the access log is complete, and that nothing waits for it if it cannot be written. */
 class AccessLogTest {
     private static final int CONNECTIONS = 32;
     private static final int REQUESTS = 1500; // per connection
-    private static final Pattern ID = Pattern.compile("latchkey\\.access.*?requestId\\W+?(\\d+)-(\\d+)");
+    private static final Pattern ID = Pattern.compile("latchkey\\.access.*?requestId\\W+?(\\d+-\\d+)");
     private static final Pattern DROPPED = Pattern.compile("WARNING latchkey\\.logging dropped lines lines=(\\d+)");
 
     private static final String DROPPED_METRIC = "latchkey_access_log_dropped_lines_total ";
@@ -51,7 +51,7 @@ class AccessLogTest {
     /** SIGTERM arrives right after the last response. */
     @ParameterizedTest
     @ValueSource(strings = {"text", "json"})
-    void each_request_has_a_line_and_the_lines_of_a_connection_are_in_order(String format) throws Exception {
+    void each_request_has_exactly_one_line(String format) throws Exception {
         List<String> lines;
         try (var service = ServiceProcess.start(redis.url(), "LOG_FORMAT", format)) {
             String token = service.newToken();
@@ -67,17 +67,12 @@ class AccessLogTest {
             }
             lines = service.stop();
         }
-        List<List<Integer>> logged = IntStream.range(0, CONNECTIONS)
-                .mapToObj(_ -> (List<Integer>) new ArrayList<Integer>())
+        List<String> logged = lines.stream()
+                .flatMap(line -> ID.matcher(line).results())
+                .map(id -> id.group(1))
                 .toList();
-        for (String line : lines) {
-            var id = ID.matcher(line);
-            if (id.find()) {
-                logged.get(Integer.parseInt(id.group(1))).add(Integer.parseInt(id.group(2)));
-            }
-        }
-        List<Integer> expected = IntStream.range(0, REQUESTS).boxed().toList();
-        logged.forEach(ids -> assertEquals(expected, ids));
+        assertEquals(CONNECTIONS * REQUESTS, Set.copyOf(logged).size());
+        assertEquals(CONNECTIONS * REQUESTS, logged.size());
     }
 
     /** A service whose log is a pipe that nothing reads yet. */

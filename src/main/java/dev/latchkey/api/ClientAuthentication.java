@@ -4,12 +4,12 @@ import dev.latchkey.accounts.Audit;
 import dev.latchkey.accounts.LoginThrottle;
 import dev.latchkey.http.Problem;
 import dev.latchkey.http.Request;
-import dev.latchkey.http.Route;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.Base64;
 import java.util.List;
+import java.util.function.Function;
 
 /**
  * Authenticates the client of introspection and revocation with HTTP Basic (RFC 7617). The id and the secret are
@@ -19,11 +19,11 @@ import java.util.List;
  *     attacker behind the same address nor an outage can lock the client out.
  */
 public record ClientAuthentication(ClientCredentials credentials, LoginThrottle throttle)
-        implements Route.ClientAuthenticator {
+        implements Function<Request, String> {
     private static final String SCHEME = "Basic ";
 
     @Override
-    public String authenticate(Request request) {
+    public String apply(Request request) {
         List<String> headers = request.authorization();
         if (headers.isEmpty()) {
             throw unauthorized("Client credentials are required: send Authorization: Basic.");

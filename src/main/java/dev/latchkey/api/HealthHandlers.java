@@ -1,6 +1,5 @@
 package dev.latchkey.api;
 
-import dev.latchkey.http.Request;
 import dev.latchkey.http.Response;
 import dev.latchkey.redis.Redis;
 import dev.latchkey.redis.RedisUnavailableException;
@@ -31,11 +30,11 @@ public final class HealthHandlers {
         draining = true;
     }
 
-    Response live(Request request) {
+    Response live() {
         return UP;
     }
 
-    Response ready(Request request) {
+    Response ready() {
         return draining ? down("draining", true) : redisStatus();
     }
 

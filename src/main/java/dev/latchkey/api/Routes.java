@@ -1,12 +1,16 @@
 package dev.latchkey.api;
 
+import dev.latchkey.http.Response;
 import dev.latchkey.http.Route;
 import dev.latchkey.http.Route.ClientOnly;
 import dev.latchkey.http.Route.Guarded;
 import dev.latchkey.http.Route.Open;
+import dev.latchkey.metrics.Registry;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -48,8 +52,8 @@ public final class Routes {
                 new Guarded("DELETE", "/api/auth/sessions/{id}", sessions::end),
                 new Guarded("PUT", "/api/auth/password", auth::changePassword),
                 new Guarded("DELETE", "/api/auth/account", auth::deleteAccount),
-                new Open("GET", "/health/live", health::live),
-                new Open("GET", "/health/ready", health::ready),
+                new Open("GET", "/health/live", _ -> health.live()),
+                new Open("GET", "/health/ready", _ -> health.ready()),
                 new Open("GET", "/openapi.json", OPENAPI::get)));
         if (client != null) {
             routes.add(new ClientOnly("POST", "/api/auth/introspect", client, tokens::introspect));
@@ -68,11 +72,12 @@ public final class Routes {
         return routes;
     }
 
-    /** Returns the routes of the metrics port. */
-    public static List<Route> ofMetricsPort(MetricsHandler metrics, HealthHandlers health) {
-        return List.of(
-                new Open("GET", "/metrics", metrics::metrics),
-                new Open("GET", "/health/live", health::live),
-                new Open("GET", "/health/ready", health::ready));
+    /** Returns the responses of the metrics port, by path. */
+    public static Map<String, Supplier<Response>> ofMetricsPort(Registry registry, HealthHandlers health) {
+        Supplier<Response> metrics = () -> {
+            byte[] text = registry.text().getBytes(StandardCharsets.UTF_8);
+            return Response.shared(Map.of("Content-Type", Registry.MEDIA_TYPE), text);
+        };
+        return Map.of("/metrics", metrics, "/health/live", health::live, "/health/ready", health::ready);
     }
 }

@@ -97,9 +97,9 @@ public record TodoHandlers(TodoStore store, Bulkhead lists, TodoIds ids, Instant
 
     private static void requireMatch(Request request, Todo todo) {
         if (!request.ifMatch(todo.etag())) {
-            String detail = request.hasWeakIfMatch()
-                    ? "A weak ETag (W/) never matches If-Match. A proxy may have weakened it."
-                    : "If-Match does not have the current ETag of the todo. Read the todo again.";
+            // A proxy may have weakened the ETag, for example because it compresses the response.
+            String detail =
+                    "If-Match does not have the current ETag of the todo. Read the todo again. A weak ETag (W/) never matches.";
             throw new Problem(412, detail);
         }
     }

@@ -9,8 +9,6 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.Lock;
-import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * Runs each request on a virtual thread, and limits how many requests are arriving at the same time. A request is
@@ -27,7 +25,6 @@ final class ArrivalGate implements Executor, AutoCloseable {
     private final Map<Thread, Boolean> arriving = new ConcurrentHashMap<>(); // a set
     private final int limit; // at least 2
     private final Semaphore permits;
-    private final Lock queue = new ReentrantLock();
 
     ArrivalGate(int limit) {
         this.limit = limit;
@@ -54,19 +51,14 @@ final class ArrivalGate implements Executor, AutoCloseable {
     }
 
     // One thread at a time, because thousands of polling threads would use all of the CPU.
-    private void acquireSlowly() throws InterruptedException {
-        queue.lockInterruptibly();
-        try {
-            do {
-                cutOffOldest();
-            } while (!permits.tryAcquire(RETRY_MILLIS, TimeUnit.MILLISECONDS));
-        } finally {
-            queue.unlock();
-        }
+    private synchronized void acquireSlowly() throws InterruptedException {
+        do {
+            cutOffOldest();
+        } while (!permits.tryAcquire(RETRY_MILLIS, TimeUnit.MILLISECONDS));
     }
 
-    // A waiting thread has not received all bytes of its request. If only few threads wait, the others are about to
-    // finish, and no request needs to be cut off.
+    // A waiting thread waits for its client, because all other waits have a timeout. If only few threads wait, the
+    // others are about to finish, and no request needs to be cut off.
     private void cutOffOldest() {
         List<Thread> waiting = arriving.keySet().stream()
                 .filter(thread -> thread.getState() == Thread.State.WAITING)

@@ -4,7 +4,6 @@ import static java.lang.System.Logger.Level.WARNING;
 
 import com.sun.net.httpserver.HttpExchange;
 import java.net.InetAddress;
-import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.regex.Pattern;
@@ -39,11 +38,9 @@ final class ClientAddress {
             }
             return sender;
         }
-        String forwarded = String.join(",", lines);
-        List<String> hops = Arrays.asList(forwarded.split(",", -1));
-        return hops.size() < trustedProxyHops
-                ? sender
-                : parse(hops.get(hops.size() - trustedProxyHops).strip(), sender);
+        String[] hops = String.join(",", lines).split(",", -1);
+        int index = hops.length - trustedProxyHops;
+        return index < 0 ? sender : parse(hops[index].strip(), sender);
     }
 
     private static InetAddress parse(String hop, InetAddress fallback) {

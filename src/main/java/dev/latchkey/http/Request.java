@@ -7,30 +7,25 @@ import java.io.InputStream;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
-import java.util.Locale;
-import java.util.Set;
-import java.util.function.BiConsumer;
-import java.util.regex.MatchResult;
+import java.util.StringTokenizer;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
 /** A request as handlers see it. */
 public final class Request {
     private static final String JSON = "application/json";
     private static final String FORM = "application/x-www-form-urlencoded";
-    private static final Pattern AND = Pattern.compile("&");
-    private static final Set<String> UTF_8 = Set.of("utf-8", "utf8", "us-ascii"); // ASCII is a part of UTF-8
-    // One parameter, which may be empty, or the end of a media type (RFC 9110 §5.6.6). It takes linear time, and the
-    // possessive quantifiers do not recurse.
-    private static final Pattern PARAMETER =
-            Pattern.compile("(?s)\\G[ \t]*+(?:\\z|;[ \t]*+(?:(TOKEN)=(TOKEN|\"(?:[^\"\\\\]|\\\\.)*+\"))?+)"
-                    .replace("TOKEN", "[\\w!#$%&'*+.^`|~-]++"));
+    // The parameters of a media type (RFC 9110 §8.3.1). A charset must be UTF-8, of which ASCII is a part. This takes
+    // linear time, and the possessive quantifiers do not recurse.
+    private static final Pattern PARAMETERS = Pattern.compile(
+            "(?is)(?:[ \t]*+;[ \t]*+(?:charset=(?:UTF8|\"UTF8\")|(?!charset=)TOKEN=(?:TOKEN|QUOTED))?+)*+[ \t]*+"
+                    .replace("UTF8", "(?:utf-?8|us-ascii)")
+                    .replace("TOKEN", "[\\w!#$%&'*+.^`|~-]++")
+                    .replace("QUOTED", "\"(?:[^\"\\\\]|\\\\.)*+\""));
 
     private final HttpExchange exchange;
     private final String pathParameter;
     private final HttpSettings settings;
-    private @Nullable ClientInfo client;
 
     Request(HttpExchange exchange, String pathParameter, HttpSettings settings) {
         this.exchange = exchange;
@@ -40,13 +35,9 @@ public final class Request {
 
     /** Returns the client that sent the request. */
     public ClientInfo client() {
-        if (client == null) {
-            List<String> userAgents = exchange.getRequestHeaders().getOrDefault("User-Agent", List.of(""));
-            String id = exchange.getResponseHeaders().getFirst(RequestHandler.REQUEST_ID);
-            var address = ClientAddress.of(exchange, settings.trustedProxyHops());
-            client = ClientInfo.of(address, userAgents.getFirst(), id);
-        }
-        return client;
+        List<String> userAgents = exchange.getRequestHeaders().getOrDefault("User-Agent", List.of(""));
+        String requestId = exchange.getResponseHeaders().getFirst(RequestHandler.REQUEST_ID);
+        return ClientInfo.of(ClientAddress.of(exchange, settings.trustedProxyHops()), userAgents.getFirst(), requestId);
     }
 
     /** Returns the value of the path's placeholder, or an empty text if the path has none. */
@@ -56,10 +47,8 @@ public final class Request {
 
     /** Returns the query's fields, percent-decoded. A {@code +} is a space. */
     public RequestFields query() {
-        var fields = new RequestFields("query", true);
         String query = exchange.getRequestURI().getRawQuery();
-        addPairs(query == null ? "" : query, fields::add);
-        return fields;
+        return pairs("query", query == null ? "" : query, "");
     }
 
     /**
@@ -71,25 +60,31 @@ public final class Request {
      */
     public RequestFields form(String field) throws IOException {
         String body = new String(body(FORM).readAllBytes(), StandardCharsets.UTF_8);
-        var fields = new RequestFields("request body", true);
         try {
-            addPairs(body, (name, value) -> {
-                if (name.equals(field)) {
-                    fields.add(name, value);
-                }
-            });
+            return pairs("request body", body, field);
         } catch (IllegalArgumentException _) {
             throw new Problem(400, "The request body has a malformed percent-encoding.");
+        }
+    }
+
+    /** @param only the name of the only field to return; empty for all */
+    private static RequestFields pairs(String source, String text, String only) {
+        var fields = new RequestFields(source, true);
+        // Pair by pair, because a list of all pairs could take 20 times the memory of the text.
+        var pairs = new StringTokenizer(text, "&");
+        while (pairs.hasMoreTokens()) {
+            String[] pair = pairs.nextToken().split("=", 2);
+            String name = decode(pair[0]);
+            String value = pair.length == 2 ? decode(pair[1]) : "";
+            if (only.isEmpty() || name.equals(only)) {
+                fields.add(name, value);
+            }
         }
         return fields;
     }
 
-    // Pair by pair, because a list of all pairs could take 20 times the memory of the text.
-    private static void addPairs(String text, BiConsumer<String, String> onPair) {
-        AND.splitAsStream(text).filter(pair -> !pair.isEmpty()).forEach(pair -> {
-            String[] parts = pair.split("=", 2);
-            onPair.accept(decode(parts[0]), parts.length == 2 ? decode(parts[1]) : "");
-        });
+    private static String decode(String text) {
+        return URLDecoder.decode(text, StandardCharsets.UTF_8);
     }
 
     /**
@@ -109,23 +104,13 @@ public final class Request {
             String detail = "Send the body in UTF-8 with one Content-Type: " + type + " and no Content-Encoding.";
             throw new Problem(415, detail).withHeader("Accept", type);
         }
-        return RequestBody.of(exchange).limitedTo(settings.maxBodyBytes());
+        return RequestBody.limited(exchange, settings.maxBodyBytes());
     }
 
     static boolean isType(String expected, String type) {
-        return type.regionMatches(true, 0, expected, 0, expected.length())
-                && PARAMETER
-                        .matcher(type.substring(expected.length()))
-                        .replaceAll(parameter -> isOtherCharset(parameter) ? "-" : "")
-                        .isEmpty();
-    }
-
-    private static boolean isOtherCharset(MatchResult parameter) {
-        return "charset".equalsIgnoreCase(parameter.group(1))
-                && !UTF_8.contains(parameter
-                        .group(2)
-                        .replaceAll("\\\\(.)|^\"|\"$", "$1") // unquoted
-                        .toLowerCase(Locale.ROOT));
+        int length = expected.length();
+        return type.regionMatches(true, 0, expected, 0, length)
+                && PARAMETERS.matcher(type).region(length, type.length()).matches();
     }
 
     /** Returns the {@code Authorization} headers, of which a valid request has at most one. */
@@ -136,11 +121,6 @@ public final class Request {
     /** Reports whether the request has an {@code If-Match} header. */
     public boolean hasIfMatch() {
         return exchange.getRequestHeaders().containsKey("If-Match");
-    }
-
-    /** Reports whether {@code If-Match} has a weak ETag, which never matches. */
-    public boolean hasWeakIfMatch() {
-        return etags("If-Match").stream().anyMatch(tag -> tag.startsWith("W/"));
     }
 
     /** Reports whether {@code If-Match} is absent or matches the strong {@code etag} (RFC 9110 §13.1.1). */
@@ -164,9 +144,5 @@ public final class Request {
                 .flatMap(line -> Stream.of(line.split(",")))
                 .map(String::strip)
                 .toList();
-    }
-
-    private static String decode(String text) {
-        return URLDecoder.decode(text, StandardCharsets.UTF_8);
     }
 }

@@ -3,7 +3,6 @@ package dev.latchkey.http;
 import com.sun.net.httpserver.HttpExchange;
 import java.io.IOException;
 import java.io.InputStream;
-import java.util.function.IntConsumer;
 
 /**
  * The body of a request, which knows whether it has been read completely. A response that is sent earlier must close
@@ -16,62 +15,43 @@ import java.util.function.IntConsumer;
 final class RequestBody extends InputStream {
     private final InputStream in;
     private final boolean chunked;
-    private final IntConsumer beforeDrain;
-    private long unread;
+    private long unread; // not zero until the end, if chunked
     private int limit = Integer.MAX_VALUE;
     private long count;
 
-    /**
-     * @param contentLength in bytes; ignored if {@code chunked}
-     * @param beforeDrain receives the status code after the response is sent, and before the rest of the request body
-     *     is discarded. The client decides how long that takes.
-     */
-    private RequestBody(InputStream in, boolean chunked, long contentLength, IntConsumer beforeDrain) {
+    /** @param length in bytes; not known if {@code chunked} */
+    RequestBody(InputStream in, boolean chunked, long length) {
         this.in = in;
         this.chunked = chunked;
-        this.unread = chunked ? Long.MAX_VALUE : contentLength;
-        this.beforeDrain = beforeDrain;
-    }
-
-    /** Replaces the request body of the exchange, if it has one. */
-    static void install(HttpExchange exchange, RequestHead head, IntConsumer beforeDrain) {
-        if (head.isChunked() || head.contentLength() != null) {
-            long length = head.contentLength() == null ? 0 : Long.parseLong(head.contentLength());
-            exchange.setStreams(
-                    new RequestBody(exchange.getRequestBody(), head.isChunked(), length, beforeDrain), null);
-        }
-    }
-
-    /** Returns the body that {@link #install} has installed, or an empty body. */
-    static RequestBody of(HttpExchange exchange) {
-        return exchange.getRequestBody() instanceof RequestBody body
-                ? body
-                : new RequestBody(InputStream.nullInputStream(), false, 0, _ -> {});
+        this.unread = length;
     }
 
     /**
-     * Returns this stream, limited to {@code max} bytes. Reading more of it throws a 413 {@link Problem}.
+     * Returns the request body of the exchange. Reading more than {@code max} bytes of it throws a 413 {@link Problem}.
      *
      * @throws Problem 413 if the request declares more bytes
      */
-    InputStream limitedTo(int max) {
-        limit = max;
-        if (!chunked && unread > max) {
-            throw tooLarge();
+    static InputStream limited(HttpExchange exchange, int max) {
+        if (!(exchange.getRequestBody() instanceof RequestBody body)) {
+            return InputStream.nullInputStream();
         }
-        return this;
+        body.limit = max;
+        if (!body.chunked && body.unread > max) {
+            throw body.tooLarge();
+        }
+        return body;
     }
 
-    /** Discards the bytes that have already arrived, and reports whether the body is now read completely. */
-    boolean isComplete() throws IOException {
-        if (!chunked && unread > 0) {
-            unread -= in.skip(Math.min(unread, in.available()));
+    /** Discards the bytes that have already arrived, and reports whether the request body is now read completely. */
+    static boolean isRead(HttpExchange exchange) throws IOException {
+        if (exchange.getRequestBody() instanceof RequestBody body) {
+            if (!body.chunked && body.unread > 0) {
+                body.unread -= body.in.skip(Math.min(body.unread, body.in.available()));
+            }
+            return body.unread == 0;
         }
-        return unread == 0;
-    }
-
-    void beforeDrain(int status) {
-        beforeDrain.accept(status);
+        // The JDK takes a buffer of 2 KiB to drain a body whose end it has not read, even if the body is empty.
+        return exchange.getRequestBody().read() < 0;
     }
 
     @Override
@@ -86,8 +66,8 @@ final class RequestBody extends InputStream {
         try {
             read = in.read(buffer, offset, length);
         } catch (IOException | IndexOutOfBoundsException e) {
-            if (e instanceof IOException io && !chunked) {
-                throw io;
+            if (!chunked) {
+                throw e;
             }
             // The JDK's parser throws the latter for a chunk size near 2^31, and the former for trailer fields.
             throw new Problem(400, "The chunked encoding is malformed, or has trailer fields, which are not supported.")

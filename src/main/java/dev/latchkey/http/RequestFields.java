@@ -8,6 +8,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
@@ -26,7 +27,7 @@ public final class RequestFields {
 
     private final String source;
     private final boolean emptyIsAbsent;
-    private final Map<String, Optional<String>> values = new LinkedHashMap<>(); // empty: present, but not a string
+    private final Map<String, @Nullable String> values = new LinkedHashMap<>(); // null if it is not a string
     private final Set<String> known = new HashSet<>();
     private final Set<Problem.FieldError> errors = new LinkedHashSet<>(); // a field sent a thousand times is one error
 
@@ -54,17 +55,16 @@ public final class RequestFields {
 
     /** @param value null if it is not a string */
     void add(String field, @Nullable String value) {
-        if (values.size() == MAX_FIELDS && !values.containsKey(field)) {
-            return; // the request is rejected because of the others
-        }
-        if (values.putIfAbsent(field, Optional.ofNullable(value)) != null) {
+        if (values.containsKey(field)) {
             addError(field, "must not be repeated");
+        } else if (values.size() < MAX_FIELDS) { // otherwise, the request is rejected because of the others
+            values.put(field, value);
         }
     }
 
     /** Returns the value as sent, or an empty text if the field is absent or not a string. */
     public String rawValue(String field) {
-        return values.getOrDefault(field, Optional.empty()).orElse("");
+        return Objects.requireNonNullElse(values.get(field), "");
     }
 
     /** Returns a supplier of the value, to be used after {@link #throwIfInvalid}. */
@@ -81,12 +81,13 @@ public final class RequestFields {
         if (isAbsent(field)) {
             return Optional.empty();
         }
-        Optional<String> value = values.getOrDefault(field, Optional.empty());
-        if (value.isEmpty()) {
+        String value = values.get(field);
+        if (value == null) {
             addError(field, "must be a string");
+            return Optional.empty();
         }
         try {
-            return value.map(parser);
+            return Optional.of(parser.apply(value));
         } catch (IllegalArgumentException e) {
             addError(field, String.valueOf(e.getMessage()));
             return Optional.empty();
@@ -107,9 +108,8 @@ public final class RequestFields {
                 .filter(field -> !known.contains(field))
                 .forEach(field -> addError(field, "is not a recognized field"));
         if (!errors.isEmpty()) {
-            throw new Problem(
-                    "The " + source + " is not valid.",
-                    errors.stream().limit(MAX_FIELDS).toList());
+            String detail = "The " + source + " is not valid.";
+            throw new Problem(400, detail, errors.stream().limit(MAX_FIELDS).toList());
         }
     }
 }

@@ -3,23 +3,20 @@ package dev.latchkey.http;
 import com.sun.net.httpserver.HttpExchange;
 import dev.latchkey.json.Json;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
 /** A complete response, which is a value until it is sent. */
 public final class Response {
-    private static final byte[] EMPTY = {};
     // The JDK's write buffer of a connection grows to twice the longest write, and never shrinks.
     private static final int SLICE_BYTES = 4096;
-    // A client that does not read its response keeps it in memory until the timeout for responses.
-    private static final MemoryBudget LARGE_BODIES =
-            new MemoryBudget(Runtime.getRuntime().maxMemory() / 4);
 
     public static final Response NO_CONTENT = empty(204, Map.of());
 
-    private final int status;
+    final int status;
+    final byte[] body;
     private final Map<String, String> headers;
-    private final byte[] body;
     private final boolean isShared;
 
     private Response(int status, Map<String, String> headers, byte[] body, boolean isShared) {
@@ -33,17 +30,14 @@ public final class Response {
         return new Response(status, Map.of("Content-Type", "application/json"), Json.bytes(body), false);
     }
 
-    /**
-     * Returns a 200 whose body is kept anyway, or sent to many clients, so that sending it takes no memory from the
-     * budget of large bodies.
-     */
+    /** Returns a 200 whose body is kept anyway, so that sending it to many clients takes no memory of large bodies. */
     public static Response shared(Map<String, String> headers, byte[] body) {
         return new Response(200, headers, body, true);
     }
 
     /** Returns a response without a body. */
     public static Response empty(int status, Map<String, String> headers) {
-        return new Response(status, headers, EMPTY, false);
+        return new Response(status, headers, new byte[0], false);
     }
 
     /** Returns a 304 for a GET whose {@code If-None-Match} matches {@code etag} (RFC 9110 §15.4.5). */
@@ -58,60 +52,63 @@ public final class Response {
         return new Response(status, changed, body, isShared);
     }
 
-    int status() {
-        return status;
-    }
-
-    byte[] body() {
-        return body.clone();
-    }
-
     /**
-     * Sends this response, or a 503 if too many large responses are being sent.
+     * Sends this response, which {@link #end} must follow.
      *
+     * @throws Problem 503 if too many large responses are being sent
      * @throws IOException if the connection is lost
      */
     void send(HttpExchange exchange) throws IOException {
-        // The JDK takes a length of 0 for an unknown length.
-        boolean noBody = body.length == 0 || exchange.getRequestMethod().equals("HEAD");
-        if (noBody || isShared || body.length <= SLICE_BYTES) {
-            send(exchange, noBody);
-        } else if (LARGE_BODIES.tryAcquire(body.length)) {
+        if (isShared || body.length <= SLICE_BYTES || isBodiless(exchange)) {
+            write(exchange);
+        } else if (ServerLimits.LARGE_BODIES.tryAcquire(body.length / ServerLimits.UNIT)) {
             try {
-                send(exchange, false);
+                write(exchange);
             } finally {
-                LARGE_BODIES.release(body.length);
+                ServerLimits.LARGE_BODIES.release(body.length / ServerLimits.UNIT);
             }
         } else {
-            Problem refused = Problem.unavailable("Too many large responses are being sent.");
-            refused.response().send(exchange);
+            throw Problem.unavailable("Too many large responses are being sent.");
         }
     }
 
-    private void send(HttpExchange exchange, boolean noBody) throws IOException {
+    private boolean isBodiless(HttpExchange exchange) {
+        return body.length == 0 || exchange.getRequestMethod().equals("HEAD");
+    }
+
+    private void write(HttpExchange exchange) throws IOException {
         var responseHeaders = exchange.getResponseHeaders();
         headers.forEach(responseHeaders::set);
-        var request = RequestBody.of(exchange);
-        boolean drains = !request.isComplete();
-        if (drains) {
+        boolean isRead = RequestBody.isRead(exchange);
+        if (!isRead) {
             responseHeaders.set("Connection", "close");
         }
-        if (noBody) {
+        if (isBodiless(exchange)) {
+            // For HEAD, the JDK sends no length, and logs a warning if it is given one.
             if (status != 204 && status != 304) {
-                // For HEAD, the JDK does not send a length, and logs a warning if it is given a length.
                 responseHeaders.set("Content-Length", Integer.toString(body.length));
             }
-            if (drains) {
-                request.beforeDrain(status); // because the next call sends the response and drains
+            if (isRead) {
+                exchange.sendResponseHeaders(status, -1); // otherwise end() sends them, because this call also drains
             }
-            exchange.sendResponseHeaders(status, -1);
             return;
         }
         exchange.sendResponseHeaders(status, body.length);
-        try (var out = exchange.getResponseBody()) {
-            for (int start = 0; start < body.length; start += SLICE_BYTES) {
-                out.write(body, start, Math.min(SLICE_BYTES, body.length - start));
-            }
+        OutputStream out = exchange.getResponseBody();
+        for (int start = 0; start < body.length; start += SLICE_BYTES) {
+            out.write(body, start, Math.min(SLICE_BYTES, body.length - start));
         }
+        out.flush();
+    }
+
+    /**
+     * Lets the JDK's server drain the request body and read the next request of the connection. The client decides how
+     * long draining takes, so it is not a part of the request's duration, and the request is no longer in flight.
+     */
+    void end(HttpExchange exchange) throws IOException {
+        if (exchange.getResponseCode() == -1) {
+            exchange.sendResponseHeaders(status, -1);
+        }
+        exchange.getResponseBody().close();
     }
 }

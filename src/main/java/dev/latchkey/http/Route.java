@@ -2,6 +2,7 @@ package dev.latchkey.http;
 
 import dev.latchkey.tokens.Caller;
 import java.io.IOException;
+import java.util.function.Function;
 
 /**
  * A row of the route table. A guarded handler takes the caller, and a client handler takes the client, so a route without
@@ -11,27 +12,24 @@ public sealed interface Route {
     /** As a route's method: the route accepts every method, including OPTIONS. */
     String ANY = "*";
 
-    /**
-     * The authenticated caller, bound by the authentication filter for the duration of a guarded request. Never use
-     * {@code HttpExchange.setAttribute} for it: on the JDK's server that map is shared by all requests of a context,
-     * so one request would see the user of another.
-     */
-    ScopedValue<Caller> CALLER = ScopedValue.newInstance();
-
     /** Returns the method in upper case, or {@link #ANY}. A GET route also accepts HEAD. */
     String method();
 
-    /** Returns the text of a {@link PathPattern}. */
+    /** Returns the path, which may end with a placeholder, see {@link Router}. */
     String path();
 
     /** A route that needs no credentials. */
     record Open(String method, String path, OpenHandler handler) implements Route {}
 
     /** A route that needs a valid bearer token. */
-    record Guarded(String method, String path, GuardedHandler handler) implements Route {}
+    record Guarded(String method, String path, Handler<Caller> handler) implements Route {}
 
-    /** A route that needs the credentials of a client, which is a program and not a user. */
-    record ClientOnly(String method, String path, ClientAuthenticator authenticator, ClientHandler handler)
+    /**
+     * A route that needs the credentials of a client, which is a program and not a user.
+     *
+     * @param authentication returns the id of the client that sent the request, or throws a 401 {@link Problem}
+     */
+    record ClientOnly(String method, String path, Function<Request, String> authentication, Handler<String> handler)
             implements Route {}
 
     /** Returns the response, or throws a {@link Problem}. */
@@ -40,21 +38,9 @@ public sealed interface Route {
         Response handle(Request request) throws IOException;
     }
 
-    /** Returns the response to the caller, or throws a {@link Problem}. */
+    /** Returns the response to the caller or client, or throws a {@link Problem}. */
     @FunctionalInterface
-    interface GuardedHandler {
-        Response handle(Request request, Caller caller) throws IOException;
-    }
-
-    /** Returns the id of the client that sent the request, or throws a 401 {@link Problem}. */
-    @FunctionalInterface
-    interface ClientAuthenticator {
-        String authenticate(Request request);
-    }
-
-    /** Returns the response to the client, or throws a {@link Problem}. */
-    @FunctionalInterface
-    interface ClientHandler {
-        Response handle(Request request, String clientId) throws IOException;
+    interface Handler<C> {
+        Response handle(Request request, C callerOrClientId) throws IOException;
     }
 }

@@ -1,6 +1,6 @@
 package dev.latchkey.http;
 
-import com.sun.net.httpserver.Filter;
+import com.sun.net.httpserver.HttpHandler;
 import com.sun.net.httpserver.HttpServer;
 import dev.latchkey.metrics.Registry;
 import java.io.IOException;
@@ -8,12 +8,21 @@ import java.net.BindException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.List;
-import java.util.concurrent.Executor;
-import java.util.concurrent.RejectedExecutionException;
+import java.util.Map;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
-/** The JDK's HTTP server with one virtual thread per request, with limits, and with a graceful stop. */
-public record Server(HttpServer server, RequestHandler handler, ArrivalGate arrivals) {
+/**
+ * The JDK's HTTP server with one virtual thread per request, with limits, and with a graceful stop.
+ *
+ * @param notInFlight has one permit less for each request in flight; the JDK's own count is wrong after a broken exchange
+ * @param draining makes every response close its connection
+ */
+public record Server(HttpServer server, ArrivalGate arrivals, Semaphore notInFlight, AtomicBoolean draining) {
     private static final int BACKLOG = 1024; // connections that are not accepted yet
     // If nothing is in flight and the JDK's stop takes longer, its own count of requests is wrong.
     private static final Duration JDK_STOP_TIMEOUT = Duration.ofSeconds(1);
@@ -21,24 +30,31 @@ public record Server(HttpServer server, RequestHandler handler, ArrivalGate arri
     /**
      * Starts listening on the public port.
      *
-     * @param authentication binds {@link Route#CALLER} and calls its chain, or throws a 401 {@link Problem}
+     * @param authentications creates the filter of a guarded request
+     * @param problems returns the response to an exception, or null if the exception is unexpected, which is logged and
+     *     gets a 500
      * @param registry receives the measurements
      * @throws BindException if the address is not available
      */
     public static Server start(
-            HttpSettings settings, List<Route> routes, Filter authentication, ProblemMapper problems, Registry registry)
+            HttpSettings settings,
+            List<Route> routes,
+            Supplier<? extends Authentication> authentications,
+            Function<Throwable, @Nullable Problem> problems,
+            Registry registry)
             throws IOException {
         ServerLimits limits = ServerLimits.ofThisProcess(settings.maxBodyBytes(), settings.metricsAddress() != null);
         limits.apply();
         var arrivals = new ArrivalGate(limits.arrivals());
-        var metrics =
-                new RequestMetrics(registry, routes.stream().map(Route::path).toList());
-        var handler = new RequestHandler(new Router(routes), authentication, problems, arrivals, settings, metrics);
-        Server server = start(create(settings.address(), "PORT"), handler, arrivals, arrivals);
-        registry.gauge("http_server_active_requests", "Requests in flight.", handler::inFlight);
+        var notInFlight = new Semaphore(Integer.MAX_VALUE);
+        var server = new Server(create(settings.address(), "PORT"), arrivals, notInFlight, new AtomicBoolean());
+        var metrics = new RequestMetrics(registry);
+        var handler = new RequestHandler(settings, new Router(routes), authentications, problems, metrics, server);
+        registry.gauge("http_server_active_requests", "Requests in flight.", server::inFlight);
         registry.gauge(
                 "latchkey_http_arriving_requests", "Requests whose headers are not complete yet.", arrivals::arriving);
         registry.gauge("latchkey_http_max_connections", "Limit of open connections.", limits::connections);
+        start(server.server, handler, arrivals);
         return server;
     }
 
@@ -47,32 +63,23 @@ public record Server(HttpServer server, RequestHandler handler, ArrivalGate arri
      * JDK's limits hold for each port separately. Here, each response closes its connection, and few requests are
      * processed at the same time, so that this port needs little memory.
      *
+     * @param responses by path; all other paths get a 404
      * @throws BindException if the address is not available
      */
-    public static Server startMetrics(
-            HttpSettings settings,
-            InetSocketAddress address,
-            List<Route> routes,
-            Filter authentication,
-            ProblemMapper problems)
+    public static HttpServer startMetrics(InetSocketAddress address, Map<String, Supplier<Response>> responses)
             throws IOException {
-        var arrivals = new ArrivalGate(ServerLimits.METRICS_ARRIVALS);
-        var slots = new Semaphore(ServerLimits.METRICS_REQUESTS);
-        var handler = new RequestHandler(new Router(routes), authentication, problems, arrivals, settings, null);
-        handler.drain();
-        Executor limited = exchange -> {
-            if (!slots.tryAcquire()) {
-                throw new RejectedExecutionException(); // the JDK's server closes the connection
-            }
-            arrivals.execute(() -> {
-                try {
-                    exchange.run();
-                } finally {
-                    slots.release();
-                }
-            });
+        Response notFound = new Problem(404, "Not found.").response();
+        HttpHandler handler = exchange -> {
+            new RequestHead(exchange).replaceBody();
+            exchange.getResponseHeaders().set("Connection", "close");
+            String path = exchange.getRequestURI().getRawPath();
+            Response response = responses.getOrDefault(path, () -> notFound).get();
+            response.send(exchange);
+            response.end(exchange);
         };
-        return start(create(address, "METRICS_PORT"), handler, limited, arrivals);
+        HttpServer server = create(address, "METRICS_PORT");
+        start(server, handler, new ArrivalGate(ServerLimits.METRICS_ARRIVALS));
+        return server;
     }
 
     private static HttpServer create(InetSocketAddress address, String setting) throws IOException {
@@ -84,11 +91,10 @@ public record Server(HttpServer server, RequestHandler handler, ArrivalGate arri
         }
     }
 
-    private static Server start(HttpServer server, RequestHandler handler, Executor executor, ArrivalGate arrivals) {
-        server.setExecutor(executor);
+    private static void start(HttpServer server, HttpHandler handler, ArrivalGate arrivals) {
+        server.setExecutor(arrivals);
         server.createContext("/", handler);
         server.start();
-        return new Server(server, handler, arrivals);
     }
 
     /** Returns the port that the server listens on. */
@@ -106,18 +112,31 @@ public record Server(HttpServer server, RequestHandler handler, ArrivalGate arri
      */
     public boolean stop(Duration lameDuck, Duration grace) throws InterruptedException {
         long deadline = System.nanoTime() + grace.toNanos();
-        handler.drain();
+        draining.set(true);
         Thread.sleep(lameDuck);
         // Refuses new connections and serves open ones. It waits for a count that is wrong after a broken exchange.
         Thread stopping = Thread.ofVirtual().start(() -> server.stop(Integer.MAX_VALUE));
-        boolean finished = handler.awaitIdle(deadline - System.nanoTime());
+        boolean finished = awaitIdle(deadline - System.nanoTime());
         if (finished) {
             stopping.join(JDK_STOP_TIMEOUT);
-            finished = handler.awaitIdle(deadline - System.nanoTime());
+            finished = awaitIdle(deadline - System.nanoTime());
         }
         stopping.interrupt();
         stopping.join();
         arrivals.close();
         return finished;
+    }
+
+    private int inFlight() {
+        return Integer.MAX_VALUE - notInFlight.availablePermits();
+    }
+
+    // Waits until no request is in flight. Returns false if one still is after that time.
+    private boolean awaitIdle(long nanos) throws InterruptedException {
+        boolean idle = notInFlight.tryAcquire(Integer.MAX_VALUE, nanos, TimeUnit.NANOSECONDS);
+        if (idle) {
+            notInFlight.release(Integer.MAX_VALUE);
+        }
+        return idle;
     }
 }

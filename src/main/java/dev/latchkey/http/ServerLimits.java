@@ -3,44 +3,77 @@ package dev.latchkey.http;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.Semaphore;
 
 /**
- * How many connections and arriving requests fit into the heap and the limit of open files, whatever their clients
- * send. {@code CrowdTest} verifies the figures with a small heap.
+ * How much of the heap requests may take, whatever their clients send. {@code CrowdTest} verifies the figures with a
+ * small heap. A request meets these limits, in this order:
  *
- * @param connections that may be open at the same time; further ones are closed immediately
- * @param arrivals requests that may be arriving at the same time, see {@link ArrivalGate}
+ * <ol>
+ *   <li>Connections: as many may be open as fit into the heap, less the part of the metrics port. Further ones are closed
+ *       immediately. Each is planned with 128 KiB, and with up to 80 KiB for the fields of a request body. The JDK's
+ *       buffers of an idle connection take 33 KB, and a half-sent request 68 KB in all. The rest is for the shares below,
+ *       and for garbage collection.
+ *   <li>Requests that are arriving: the JDK reads a request line and headers of up to 224 KiB before any code of ours
+ *       runs, and that can take 1.3 MB. They share an eighth of the heap. If it is full, the newest request takes the
+ *       place of the oldest that waits for its client ({@link ArrivalGate}).
+ *   <li>Large heads: a head above 34 KiB gets a 431. One above 4 KiB counts eight times its size while its request is in
+ *       memory. They share an eighth of the heap. If it is full, a request gets a 503 ({@link RequestHead}).
+ *   <li>Request bodies: a body is parsed while it arrives. At most 20 fields are kept, of at most 2,048 characters
+ *       ({@link RequestFields}).
+ *   <li>Large response bodies: a body above 4 KiB counts until it is sent. They share a quarter of the heap.
+ *       If it is full, a request gets a 503 ({@link Response}).
+ * </ol>
+ *
+ * <p>On the metrics port, a request counts as arriving until its response is sent, and at most 5 requests may arrive.
+ *
+ * @param connections that may be open at the same time
+ * @param arrivals requests that may be arriving at the same time
  */
 record ServerLimits(int connections, int arrivals) {
-    /** Requests that the metrics port processes at the same time, and how many of them may be arriving. */
-    static final int METRICS_REQUESTS = 32;
+    /** By default, nginx passes on 32 KiB, and adds some headers of its own. */
+    static final int MAX_HEAD_BYTES = 34 * 1024;
 
-    static final int METRICS_ARRIVALS = 2;
+    static final int MAX_HEADER_NAMES = 200;
+    static final int SMALL_HEAD_BYTES = 4096;
+    /** The JDK keeps a request line five times, and a short header takes about 300 bytes. */
+    static final int HEAP_PER_HEAD_BYTE = 8;
+
+    /** The shares for large heads and response bodies. A permit stands for {@link #UNIT} bytes. */
+    static final Semaphore LARGE_HEADS = shareOfHeap(8);
+
+    static final Semaphore LARGE_BODIES = shareOfHeap(4);
+    static final int UNIT = 1024;
+    static final int METRICS_ARRIVALS = 5;
 
     private static final int MAX_CONNECTIONS = 10_000;
     private static final int OTHER_FILES = 100; // jars, selectors and connections to Redis
-
-    // The JDK's buffers of an idle connection take up to 33 KB. A request adds a virtual thread, up to 24 KB for small
-    // headers, the buffers of the JSON parser, and the reserve that garbage collection needs.
-    private static final int HEAP_BYTES_PER_CONNECTION = 128 * 1024;
-    // The fields of a request body: 20 strings of 2,048 characters.
+    private static final int HEAP_PER_CONNECTION = 128 * 1024;
     private static final int MAX_FIELD_BYTES = 80 * 1024;
-    // The JDK keeps a request line five times while it reads the headers.
-    private static final int HEAP_BYTES_PER_ARRIVAL = 6 * RequestHead.JDK_MAX_BYTES;
-    private static final int ARRIVALS_SHARE = 8; // an eighth of the heap
 
-    // An idle connection to the metrics port takes little heap, because none is kept open after its first request.
-    private static final long METRICS_HEAP_BYTES =
-            (long) METRICS_ARRIVALS * HEAP_BYTES_PER_ARRIVAL + (long) METRICS_REQUESTS * HEAP_BYTES_PER_CONNECTION;
+    // Above its own limits, the JDK closes the connection without a response, and a proxy then considers this
+    // instance to be down. These limits therefore allow whatever nginx passes on, even in short lines. The JDK counts
+    // 32 extra bytes per line.
+    private static final int JDK_MAX_HEAD_BYTES = 224 * 1024;
+    private static final int JDK_MAX_HEADER_NAMES = 6000;
+    // The JDK keeps a request line five times while it reads the headers.
+    private static final int HEAP_PER_ARRIVAL = 6 * JDK_MAX_HEAD_BYTES;
+    private static final int ARRIVALS_SHARE = 8; // an eighth of the heap
 
     /** @param metrics whether there is a metrics port, to which the JDK applies the same maximum of connections */
     static ServerLimits of(long heapBytes, long openFiles, int maxBodyBytes, boolean metrics) {
-        long perConnection = HEAP_BYTES_PER_CONNECTION + Math.min(2L * maxBodyBytes, MAX_FIELD_BYTES);
-        long memory = heapBytes - (metrics ? METRICS_HEAP_BYTES : 0);
+        long perConnection = HEAP_PER_CONNECTION + Math.min(2L * maxBodyBytes, MAX_FIELD_BYTES);
+        // An idle connection to the metrics port takes little heap, because none is kept open after its first request.
+        long memory = heapBytes - (metrics ? METRICS_ARRIVALS * HEAP_PER_ARRIVAL : 0);
         long files = (openFiles - OTHER_FILES) / (metrics ? 2 : 1);
         long connections = Math.min(memory / perConnection, files);
-        return new ServerLimits(Math.clamp(connections, 1, MAX_CONNECTIONS), (int)
-                Math.max(2, heapBytes / ARRIVALS_SHARE / HEAP_BYTES_PER_ARRIVAL));
+        long arrivals = heapBytes / ARRIVALS_SHARE / HEAP_PER_ARRIVAL;
+        return new ServerLimits(Math.clamp(connections, 1, MAX_CONNECTIONS), (int) Math.max(2, arrivals));
+    }
+
+    private static Semaphore shareOfHeap(int divisor) {
+        long units = Runtime.getRuntime().maxMemory() / divisor / UNIT;
+        return new Semaphore((int) Math.min(Integer.MAX_VALUE, units));
     }
 
     static ServerLimits ofThisProcess(int maxBodyBytes, boolean metrics) {
@@ -73,8 +106,8 @@ record ServerLimits(int connections, int arrivals) {
         // With the default of 200, the 201st client would be disconnected after every response.
         set("sun.net.httpserver.maxIdleConnections", connections);
         set("jdk.httpserver.maxConnections", connections);
-        set("sun.net.httpserver.maxReqHeaders", RequestHead.JDK_MAX_NAMES);
-        set("sun.net.httpserver.maxReqHeaderSize", RequestHead.JDK_MAX_BYTES);
+        set("sun.net.httpserver.maxReqHeaders", JDK_MAX_HEADER_NAMES);
+        set("sun.net.httpserver.maxReqHeaderSize", JDK_MAX_HEAD_BYTES);
         // Bytes of a request body that are discarded after the response. A reset instead would destroy the response.
         set("sun.net.httpserver.drainAmount", Long.MAX_VALUE);
         set("sun.net.httpserver.nodelay", true); // otherwise a response waits up to 40 ms for an ACK

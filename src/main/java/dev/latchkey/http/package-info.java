@@ -5,8 +5,7 @@
  * dev.latchkey.http.Router}, {@link dev.latchkey.http.Request}, {@link dev.latchkey.http.RequestFields} and {@link
  * dev.latchkey.http.Response}, which handlers use; {@link dev.latchkey.http.Cors}; then what protects the server:
  * {@link dev.latchkey.http.Server}, {@link dev.latchkey.http.ServerLimits}, {@link dev.latchkey.http.ArrivalGate}, {@link
- * dev.latchkey.http.RequestHead}, {@link dev.latchkey.http.LargeHead}, {@link
- * dev.latchkey.http.RequestBody} and {@link dev.latchkey.http.ResponseBody}.
+ * dev.latchkey.http.RequestHead} and {@link dev.latchkey.http.RequestBody}.
  */
 @NullMarked
 package dev.latchkey.http;

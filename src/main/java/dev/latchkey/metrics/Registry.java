@@ -61,8 +61,11 @@ public final class Registry {
                 .put(labels(labels), samples);
     }
 
-    /** Returns all samples in Prometheus' text format 0.0.4, sorted by name and labels. */
-    public String text() {
+    /**
+     * Returns all samples in Prometheus' text format 0.0.4, sorted by name and labels. Makes one text at a time, because
+     * that takes several times its memory.
+     */
+    public synchronized String text() {
         var text = new StringBuilder(1 << 15);
         metrics.forEach((name, metric) -> {
             text.append("# HELP %s %s\n".formatted(name, escape(metric.help())));

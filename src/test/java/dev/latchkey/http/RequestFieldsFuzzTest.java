@@ -82,7 +82,7 @@ class RequestFieldsFuzzTest {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         } catch (Problem problem) {
-            assertEquals(400, problem.response().status());
+            assertEquals(400, problem.response().status);
             return null;
         }
     }
