@@ -41,10 +41,6 @@ class DemoPageTest {
             assertEquals("same-origin", response.header("Cross-Origin-Opener-Policy"));
             assertEquals("nosniff", response.header("X-Content-Type-Options"));
             assertEquals("no-cache", response.header("Cache-Control"));
-            var again = client.send("GET", path, "", "If-None-Match", response.header("ETag"));
-            assertEquals(304, again.status());
-            assertEquals("", again.text());
-            assertEquals("no-cache", again.header("Cache-Control"));
             assertEquals(405, client.send("POST", path, "").status());
         }
     }

@@ -72,16 +72,9 @@ class OpenApiTest {
     }
 
     @Test
-    void a_client_that_has_the_document_gets_a_304_without_it() {
-        var response = expect(200, app.send("GET", "/openapi.json", ""));
-        assertEquals("max-age=300", response.header("Cache-Control"));
-        for (String tag : List.of(response.header("ETag"), "W/" + response.header("ETag"), "\"a\", *", "*")) {
-            var again = app.send("GET", "/openapi.json", "", "If-None-Match", tag);
-            assertEquals(tag.startsWith("\"a\"") ? 200 : 304, again.status(), tag);
-            assertEquals(response.header("ETag"), again.header("ETag"));
-            assertEquals("max-age=300", again.header("Cache-Control"));
-        }
-        expect(200, app.send("GET", "/openapi.json", "", "If-None-Match", "\"x\""));
+    void a_client_may_keep_the_document_for_five_minutes() {
+        assertEquals(
+                "max-age=300", expect(200, app.send("GET", "/openapi.json", "")).header("Cache-Control"));
     }
 
     /** Otherwise, a response could have fields that the document does not describe. */

@@ -1,7 +1,7 @@
 package dev.latchkey.api;
 
 import dev.latchkey.http.Route;
-import dev.latchkey.http.Route.Open;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -22,16 +22,12 @@ final class DemoPage {
     }
 
     private static Route route(String path, String file, String type) {
-        Map<String, String> headers = Map.of(
-                "Content-Type",
-                type + "; charset=utf-8",
-                "Content-Security-Policy",
-                POLICY,
-                "Referrer-Policy",
-                "no-referrer",
-                "Cross-Origin-Opener-Policy",
-                "same-origin");
-        // A browser asks each time, and gets a 304.
-        return new Open("GET", path, new StaticFile(file, "no-cache", headers)::get);
+        Map<String, String> headers = new HashMap<>();
+        headers.put("Content-Type", type + "; charset=utf-8");
+        headers.put("Cache-Control", "no-cache");
+        headers.put("Content-Security-Policy", POLICY);
+        headers.put("Referrer-Policy", "no-referrer");
+        headers.put("Cross-Origin-Opener-Policy", "same-origin");
+        return StaticFile.route(path, file, headers);
     }
 }

@@ -3,7 +3,6 @@ package dev.latchkey.api;
 import dev.latchkey.http.Response;
 import dev.latchkey.redis.Redis;
 import dev.latchkey.redis.RedisUnavailableException;
-import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -13,13 +12,10 @@ import java.util.Map;
  * {@code disconnected} or {@code error}, or {@code draining} is true.
  */
 public final class HealthHandlers {
-    private static final long FRESH_NANOS = Duration.ofMillis(500).toNanos();
     private static final Response UP = Response.json(200, Map.of("status", "up"));
 
     private final Redis redis;
     private volatile boolean draining;
-    private Response lastResponse = UP;
-    private long nextCheckNanos = System.nanoTime();
 
     public HealthHandlers(Redis redis) {
         this.redis = redis;
@@ -35,29 +31,18 @@ public final class HealthHandlers {
     }
 
     Response ready() {
-        return draining ? down("draining", true) : redisStatus();
-    }
-
-    // Sends at most one PING per 500 ms, whatever the number of probes.
-    private synchronized Response redisStatus() {
-        if (System.nanoTime() - nextCheckNanos >= 0) {
-            lastResponse = ping();
-            nextCheckNanos = System.nanoTime() + FRESH_NANOS;
+        if (draining) {
+            return down("draining", true);
         }
-        return lastResponse;
-    }
-
-    private Response ping() {
         try {
             redis.ping();
             return UP;
         } catch (RedisUnavailableException e) {
-            String reason = switch (e.reason()) {
-                case TIMEOUT -> "timeout";
-                case NOT_CONNECTED, DISCONNECTED -> "disconnected";
-                case ERROR -> "error";
+            return switch (e.reason()) {
+                case TIMEOUT -> down("redis", "timeout");
+                case NOT_CONNECTED, DISCONNECTED -> down("redis", "disconnected");
+                case ERROR -> down("redis", "error");
             };
-            return down("redis", reason);
         }
     }
 

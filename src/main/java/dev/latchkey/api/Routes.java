@@ -18,9 +18,8 @@ import org.jspecify.annotations.Nullable;
  * client, and an open route needs no credentials.
  */
 public final class Routes {
-    // A cache asks for the document again after this many seconds.
-    private static final StaticFile OPENAPI =
-            new StaticFile("openapi.json", "max-age=300", Map.of("Content-Type", "application/json"));
+    private static final Map<String, String> OPENAPI_HEADERS =
+            Map.of("Content-Type", "application/json", "Cache-Control", "max-age=300"); // seconds
 
     private Routes() {}
 
@@ -54,7 +53,7 @@ public final class Routes {
                 new Guarded("DELETE", "/api/auth/account", auth::deleteAccount),
                 new Open("GET", "/health/live", _ -> health.live()),
                 new Open("GET", "/health/ready", _ -> health.ready()),
-                new Open("GET", "/openapi.json", OPENAPI::get)));
+                StaticFile.route("/openapi.json", "openapi.json", OPENAPI_HEADERS)));
         if (client != null) {
             routes.add(new ClientOnly("POST", "/api/auth/introspect", client, tokens::introspect));
             routes.add(new ClientOnly("POST", "/api/auth/revoke", client, tokens::revoke));

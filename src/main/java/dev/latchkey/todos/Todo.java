@@ -3,8 +3,7 @@ package dev.latchkey.todos;
 import dev.latchkey.encoding.Base64Url;
 import dev.latchkey.json.Json;
 import java.time.Instant;
-import java.util.Arrays;
-import java.util.stream.Collectors;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /** A todo, as stored and as sent to clients. */
@@ -14,28 +13,23 @@ public record Todo(String id, String name, Status status, Instant createdDate, I
 
     /** The progress of a todo. Clients send and receive {@link #toString}. */
     public enum Status {
-        TODO("todo"),
-        IN_PROGRESS("in progress"),
-        COMPLETE("complete");
-
-        private final String text;
-
-        Status(String text) {
-            this.text = text;
-        }
+        TODO,
+        IN_PROGRESS,
+        COMPLETE;
 
         /** @throws IllegalArgumentException if there is no such status; the message tells the client what is allowed */
         public static Status of(String text) {
-            return Arrays.stream(values())
-                    .filter(status -> status.text.equals(text))
-                    .findFirst()
-                    .orElseThrow(() -> new IllegalArgumentException("must be one of "
-                            + Arrays.stream(values()).map(Status::toString).collect(Collectors.joining(", "))));
+            for (Status status : values()) {
+                if (status.toString().equals(text)) {
+                    return status;
+                }
+            }
+            throw new IllegalArgumentException("must be one of todo, in progress, complete");
         }
 
         @Override
         public String toString() {
-            return text;
+            return name().toLowerCase(Locale.ROOT).replace('_', ' ');
         }
     }
 
