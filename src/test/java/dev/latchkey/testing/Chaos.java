@@ -148,7 +148,7 @@ public final class Chaos {
             List<Load.Request> requests = load.requests().stream()
                     .filter(request -> request.end() > injectedNanos)
                     .toList();
-            Load.Request longest = Collections.max(requests, Comparator.comparing(Load.Request::millis));
+            Load.Request longest = Collections.max(requests, Comparator.comparingLong(Load.Request::millis));
             int refused = 0;
             long recoveryNanos = 0;
             for (Load.Request request : requests) {
