@@ -37,6 +37,10 @@ class RaceTest {
     private static Core commands;
     private static AccountAdministration operator;
 
+    private static final Request SET_PASSWORD = operator(name -> operator.setPassword(name, NEW_PASSWORD));
+    private static final Request DISABLE = operator(name -> operator.disable(name.text()));
+    private static final Request DELETE = operator(name -> operator.delete(name.text()));
+
     @BeforeAll
     static void start() throws Exception {
         interleaver = new Interleaver(2);
@@ -115,10 +119,6 @@ class RaceTest {
             }
         };
     }
-
-    private static final Request SET_PASSWORD = operator(name -> operator.setPassword(name, NEW_PASSWORD));
-    private static final Request DISABLE = operator(name -> operator.disable(name.text()));
-    private static final Request DELETE = operator(name -> operator.delete(name.text()));
 
     private static void race(Consumer<User> preparation, Request one, Request other, Rule rule) throws Exception {
         var explorer = new Explorer(true, false);

@@ -7,7 +7,6 @@ import static dev.latchkey.testing.Operation.Effect.DELETES_ALL_TODOS;
 import static dev.latchkey.testing.Operation.Effect.DELETES_TODO;
 import static dev.latchkey.testing.Operation.Effect.DELETES_USER;
 import static dev.latchkey.testing.Operation.Effect.ENDS_ALL_SESSIONS;
-import static dev.latchkey.testing.Operation.Effect.ENDS_OTHER_SESSION;
 import static dev.latchkey.testing.Operation.Effect.FAILS;
 import static dev.latchkey.testing.Operation.Effect.ISSUES_TOKEN;
 import static dev.latchkey.testing.Operation.Effect.NEEDS_NO_TOKEN;
@@ -16,7 +15,6 @@ import static dev.latchkey.testing.Operation.Effect.SETS_PASSWORD;
 import static dev.latchkey.testing.Operation.Effect.STARTS_SESSION;
 
 import java.util.Collections;
-import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -55,18 +53,10 @@ record RaceRules(TestApp app, Run run) {
         boolean isDone = request.succeeded() || NOTHING_LEFT_TO_DO.contains(request.status());
         require(isDone || !request.repeated(), "a repeated request succeeds, or is told that nothing is left to do");
         boolean mayFail = run.isFaulty() || request.repeated() || request.has(FAILS);
-        boolean isPrevented = run.others(request).anyMatch(other -> other.succeeded() && prevents(other, request));
+        boolean isPrevented = run.others(request).anyMatch(other -> other.succeeded() && run.prevents(other, request));
         require(
                 mayFail || isPrevented || request.succeeded(),
                 "a request only fails because another one has succeeded");
-    }
-
-    private boolean prevents(Exchange other, Exchange request) {
-        int session = request.call().session();
-        boolean endsSession = run.mayEnd(other, session) || run.mayRotate(other, session);
-        boolean endsOther = request.has(ENDS_OTHER_SESSION) && run.mayEnd(other, 1 - session);
-        boolean changesTodo = request.has(CHANGES_TODO) || request.has(DELETES_TODO);
-        return endsSession || endsOther || (changesTodo && other.has(DELETES_TODO));
     }
 
     private void checkSession(int session) {
@@ -185,7 +175,7 @@ record RaceRules(TestApp app, Run run) {
         Set<String> accepted = new TreeSet<>(Set.of(TestApp.PASSWORD));
         Set<Set<String>> possible = new HashSet<>();
         possible.add(record == null ? Set.of() : Set.of(TestApp.PASSWORD));
-        for (Exchange request : inOrderOfEffects()) {
+        for (Exchange request : run.inOrderOfPasswords()) {
             Set<String> password =
                     request.has(SETS_PASSWORD) ? Set.of(request.call().newPassword()) : Set.of();
             accepted.addAll(password);
@@ -198,15 +188,5 @@ record RaceRules(TestApp app, Run run) {
         }
         accepted.removeIf(password -> app.login(Races.NAME, password).status() != 200);
         require(possible.contains(accepted), "exactly the current password logs in, not " + accepted);
-    }
-
-    // Requests that verify the old password fail after another request has changed it.
-    private List<Exchange> inOrderOfEffects() {
-        return run.requests().stream()
-                .filter(request -> request.has(SETS_PASSWORD) || request.has(DELETES_USER))
-                .sorted(Comparator.comparing((Exchange request) -> request.has(NEEDS_NO_TOKEN))
-                        .thenComparing(request -> request.call().operation())
-                        .thenComparing(Exchange::succeeded))
-                .toList();
     }
 }

@@ -1,11 +1,18 @@
 package dev.latchkey.testing;
 
+import static dev.latchkey.testing.Operation.Effect.CHANGES_TODO;
+import static dev.latchkey.testing.Operation.Effect.DELETES_TODO;
+import static dev.latchkey.testing.Operation.Effect.DELETES_USER;
+import static dev.latchkey.testing.Operation.Effect.ENDS_OTHER_SESSION;
+import static dev.latchkey.testing.Operation.Effect.NEEDS_NO_TOKEN;
 import static dev.latchkey.testing.Operation.Effect.ROTATES_TOKEN;
+import static dev.latchkey.testing.Operation.Effect.SETS_PASSWORD;
 import static dev.latchkey.testing.Operation.Effect.STARTS_SESSION;
 
 import dev.latchkey.testing.Operation.Effect;
 import dev.latchkey.testing.Races.Before;
 import dev.latchkey.testing.Races.Session;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -121,6 +128,28 @@ public record Run(TestApp app, Before before, String order, List<Exchange> reque
     private boolean mayHaveStarted(Exchange request) {
         // A login may end a session, and then find that its password is no longer valid.
         return request.has(STARTS_SESSION) && (request.mayHaveSucceeded() || isFaulty());
+    }
+
+    /** Reports whether a request fails if another one has succeeded before. */
+    boolean prevents(Exchange other, Exchange request) {
+        int session = request.call().session();
+        boolean endsSession = mayEnd(other, session) || mayRotate(other, session);
+        boolean endsOther = request.has(ENDS_OTHER_SESSION) && mayEnd(other, 1 - session);
+        boolean changesTodo = request.has(CHANGES_TODO) || request.has(DELETES_TODO);
+        return endsSession || endsOther || (changesTodo && other.has(DELETES_TODO));
+    }
+
+    /**
+     * Returns the requests that change the password, in the only order in which all of them can succeed: those that verify
+     * the old password come first.
+     */
+    List<Exchange> inOrderOfPasswords() {
+        return requests.stream()
+                .filter(request -> request.has(SETS_PASSWORD) || request.has(DELETES_USER))
+                .sorted(Comparator.comparing((Exchange request) -> request.has(NEEDS_NO_TOKEN))
+                        .thenComparing(request -> request.call().operation())
+                        .thenComparing(Exchange::succeeded))
+                .toList();
     }
 
     /** Describes the responses and what Redis contains, without what differs between two runs of the same order. */
