@@ -112,9 +112,8 @@ public final class UserCommands {
         } catch (IllegalStateException | WrongTypeException e) {
             throw new CommandException(FAILED, "a stored record is damaged: " + e.getMessage());
         } catch (IOException | UncheckedIOException e) {
-            String reason = String.valueOf(e.getMessage());
-            if (!reason.endsWith("Broken pipe")) { // a reader such as head leaves when it has enough
-                throw new CommandException(FAILED, "cannot read or write: " + reason);
+            if (!"Broken pipe".equals(e.getMessage())) { // a reader such as head leaves when it has enough
+                throw new CommandException(FAILED, "cannot read or write: " + e.getMessage());
             }
         }
     }
@@ -177,7 +176,7 @@ public final class UserCommands {
         try {
             out.write(Stream.of(columns).map(LineFormat::safe).collect(Collectors.joining("\t", "", "\n")));
         } catch (IOException e) {
-            throw new UncheckedIOException(e);
+            throw new UncheckedIOException(e.getMessage(), e);
         }
     }
 }
