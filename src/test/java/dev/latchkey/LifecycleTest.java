@@ -130,7 +130,7 @@ class LifecycleTest extends StorageMatrix {
     void registering_a_taken_username_does_not_change_its_password() {
         String name = TestApp.newName();
         app.register(name);
-        var again = expect(409, app.register(name, "another password"));
+        expect(409, app.register(name, "another password"));
         expect(401, app.login(name, "another password"));
         expect(200, app.login(name, TestApp.PASSWORD));
     }

@@ -18,6 +18,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -40,7 +41,12 @@ class ThrottleTest {
     }
 
     private final String address = TestApp.newAddress();
-    private final TestClient client = app.from(address);
+    private TestClient client;
+
+    @BeforeEach
+    void connect() {
+        client = app.from(address);
+    }
 
     private static TestClient elsewhere() {
         return app.from(TestApp.newAddress());

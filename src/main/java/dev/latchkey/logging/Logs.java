@@ -131,7 +131,7 @@ public final class Logs extends Handler {
         }
     }
 
-    /** Waits until all lines that were logged before are written, but not long, because nothing may read the log. */
+    /** Waits until all lines that were logged before are written, but at most 4 s, in case that nothing reads the log. */
     @Override
     public void flush() {
         var written = new CountDownLatch(1);
@@ -152,7 +152,7 @@ public final class Logs extends Handler {
     private void write() {
         try {
             while (true) {
-                // Nothing may come after dropped lines, which must be reported nevertheless.
+                // Wakes up once a second, because dropped lines must be reported even if no further line comes.
                 Object next = waiting.poll(REPORT_NANOS, TimeUnit.NANOSECONDS);
                 Thread.sleep(BATCH_MILLIS);
                 for (; next != null; next = waiting.poll()) {

@@ -38,7 +38,9 @@ final class OutageLog {
             new Rule("cluster support disabled", "Redis is not a cluster: check REDIS_URL and REDIS_CLUSTER"),
             new Rule("MOVED ", "Redis is a cluster: set REDIS_CLUSTER=true"),
             new Rule("partition for slot|CLUSTERDOWN", "the cluster does not serve all slots"),
-            new Rule("SSL\\w*Exception: (.*)", "TLS failed, check the certificates: $1"),
+            new Rule(
+                    "(?s)SSL\\w*Exception(?:.*\n|: )([^\n]*)$",
+                    "TLS failed, check the certificates: $1"), // the last cause
             new Rule("RedisProtocolException", "what replies is not Redis: " + CHECK_ADDRESS),
             new Rule(
                     "UnknownHostException",
@@ -119,7 +121,7 @@ final class OutageLog {
 
     private static void addCauses(Throwable e, StringBuilder text) {
         for (Throwable cause = e; cause != null; cause = cause.getCause()) {
-            text.append(cause).append('\n');
+            text.append('\n').append(cause);
             for (Throwable suppressed : cause.getSuppressed()) {
                 addCauses(suppressed, text);
             }

@@ -79,7 +79,7 @@ class OutageReasonTest {
     void the_reason_names_a_certificate_for_another_host() throws Exception {
         String url = Topology.of("tls").url().replace("localhost", "127.0.0.1");
         assertEquals(
-                "TLS failed, check the certificates: (certificate_unknown) No subject alternative names matching IP address 127.0.0.1 found",
+                "TLS failed, check the certificates: java.security.cert.CertificateException: No subject alternative names matching IP address 127.0.0.1 found",
                 reason(url));
     }
 

@@ -38,10 +38,11 @@ public final class Interleaver implements AutoCloseable {
         private volatile CompletableFuture<Fault> decision = CompletableFuture.completedFuture(Fault.NONE);
 
         Lane(int redisPort) throws IOException {
-            proxy = new FaultProxy(redisPort, this::await);
+            proxy = new FaultProxy(redisPort, this::hold);
         }
 
-        private Fault await(RedisCommand command) {
+        // Holds a command until its fault is decided. It already is between two requests, and if the process is gone.
+        private Fault hold(RedisCommand command) {
             if (command.name().equals("HELLO")) { // the handshake of a new connection
                 return Fault.NONE;
             }
@@ -52,6 +53,7 @@ public final class Interleaver implements AutoCloseable {
             return awaited.join();
         }
 
+        /** Lets go of the command that is held. */
         void decide(Fault fault) {
             next = new CompletableFuture<>();
             decide(fault, fault == Fault.GONE ? CompletableFuture.completedFuture(fault) : new CompletableFuture<>());
@@ -68,6 +70,7 @@ public final class Interleaver implements AutoCloseable {
             awaited.complete(fault);
         }
 
+        /** Sends a request, whose commands are held from now on. */
         <T> FutureTask<T> start(Callable<T> request) {
             cleanUps.clear();
             decide(Fault.NONE);

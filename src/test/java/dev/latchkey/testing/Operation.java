@@ -26,6 +26,7 @@ import java.util.function.Function;
  * What a request does: how a client sends it, and its effects if it succeeds. From the effects, {@link RaceRules} derive
  * what must hold after a race.
  */
+@SuppressWarnings("ImmutableEnumChecker") // functions and sets that never change
 public enum Operation {
     REGISTER(
             client -> client.app().send("POST", "/api/auth/register", client.newCredentials()),

@@ -80,6 +80,7 @@ public record Run(TestApp app, Before before, String order, List<Exchange> reque
         return requests.stream().anyMatch(condition);
     }
 
+    @SuppressWarnings("ReferenceEquality") // two requests may be equal
     Stream<Exchange> others(Exchange request) {
         return requests.stream().filter(other -> other != request);
     }
@@ -89,16 +90,19 @@ public record Run(TestApp app, Before before, String order, List<Exchange> reque
         return any(request -> request.fault() != Fault.NONE);
     }
 
+    /** Reports whether any request has had an effect. */
     boolean has(Effect effect) {
         return any(request -> request.has(effect) && hasEffects(request));
     }
 
+    /** Reports whether any request may have had an effect. */
     boolean mayHave(Effect effect) {
         return any(request -> request.has(effect) && request.mayHaveSucceeded());
     }
 
+    /** Reports whether a request has had its effects. */
     boolean hasEffects(Exchange request) {
-        // If a repeated request finds its session ended, and no other request can have done so, the first one has
+        // If a repeated request finds its session ended, and no other request can have ended it, the first try has
         // succeeded. See "Repeated requests" in security.md.
         int session = request.call().session();
         boolean repeatedInVain = request.repeated() && request.status() == 401 && request.endsSession(session);

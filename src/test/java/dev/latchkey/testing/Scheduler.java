@@ -54,7 +54,7 @@ public interface Scheduler {
     static Scheduler random(long seed, boolean withFaults) {
         var random = new SplittableRandom(seed); // Random(1) and Random(2) begin alike
         var commandsUntilFault = new AtomicInteger(withFaults ? random.nextInt(16) : -1);
-        Fault fault = Fault.values()[1 + random.nextInt(Fault.values().length - 1)]; // not NONE
+        Fault fault = List.of(Fault.values()).get(1 + random.nextInt(Fault.values().length - 1)); // not NONE
         return next -> {
             List<Integer> requests = unfinished(next);
             int request = requests.get(random.nextInt(requests.size()));
