@@ -15,7 +15,6 @@ import dev.latchkey.api.Routes;
 import dev.latchkey.api.SessionHandlers;
 import dev.latchkey.api.TodoHandlers;
 import dev.latchkey.config.Config;
-import dev.latchkey.http.HttpSettings;
 import dev.latchkey.http.Problem;
 import dev.latchkey.http.Server;
 import dev.latchkey.logging.AccessLog;
@@ -30,7 +29,6 @@ import dev.latchkey.todos.TodoIds;
 import dev.latchkey.todos.TodoStore;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.time.InstantSource;
 import java.util.concurrent.Executor;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -72,7 +70,7 @@ public record App(
             var health = new HealthHandlers(core.redis());
             var authHandlers = new AuthHandlers(config.registrationOpen(), core.accounts(), core.tokens(), policy);
             var sessionHandlers = new SessionHandlers(core.tokens(), lists);
-            var todoIds = new TodoIds(InstantSource.system());
+            var todoIds = new TodoIds(core.clock());
             var todoHandlers = config.todoApi() ? new TodoHandlers(core.todos(), lists, todoIds, core.clock()) : null;
             var introspection = new IntrospectionHandlers(core.tokens());
             ClientCredentials credentials = config.introspectionClient();
@@ -80,17 +78,10 @@ public record App(
             var client = credentials == null ? null : new ClientAuthentication(credentials, clientThrottle);
             var routes = Routes.of(
                     authHandlers, sessionHandlers, introspection, client, todoHandlers, health, config.demoPage());
-            var settings = new HttpSettings(
-                    config.address(),
-                    config.metricsAddress(),
-                    config.maxBodyBytes(),
-                    config.trustedProxyHops(),
-                    config.cors(),
-                    config.accessLog() ? accessLog : null);
             Supplier<AuthFilter> authentications =
                     () -> new AuthFilter(core.tokens().keys());
-            Server server = Server.start(settings, routes, authentications, App::problem, registry);
-            HttpServer metricsServer = startMetrics(server, config.metricsAddress(), registry, health);
+            Server server = Server.start(config.http(), routes, authentications, App::problem, accessLog, registry);
+            HttpServer metricsServer = startMetrics(server, config.http().metricsAddress(), registry, health);
             return new App(config, core, health, server, metricsServer);
         } catch (IOException | RuntimeException e) {
             core.close();

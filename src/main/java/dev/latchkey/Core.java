@@ -9,7 +9,6 @@ import dev.latchkey.config.Config;
 import dev.latchkey.redis.CleanUp;
 import dev.latchkey.redis.Redis;
 import dev.latchkey.todos.TodoStore;
-import dev.latchkey.tokens.Lifetimes;
 import dev.latchkey.tokens.SessionIndex;
 import dev.latchkey.tokens.TokenKeys;
 import dev.latchkey.tokens.TokenStore;
@@ -38,7 +37,7 @@ record Core(
         var cleanUp = new CleanUp(cleanUps);
         InstantSource clock = () -> Instant.now().truncatedTo(ChronoUnit.MILLIS); // as dates are stored
         var keys = new TokenKeys(redis, config.tokenFormat(), clock);
-        var lifetimes = new Lifetimes(config.tokenTtl(), config.sessionMaxAge());
+        var lifetimes = config.lifetimes();
         var index = new SessionIndex(redis, cleanUp);
         var tokens = new TokenStore(keys, index, lifetimes, config.maxSessionsPerUser(), cleanUp, clock);
         var todos = new TodoStore(redis, keys, config.maxTodosPerUser(), cleanUp);
@@ -52,7 +51,6 @@ record Core(
 
     @Override
     public void close() {
-        hasher.close();
         redis.close();
     }
 }

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.latchkey.accounts.AccountAdministration;
-import dev.latchkey.accounts.AccountAdministration.State;
 import dev.latchkey.accounts.Username;
 import dev.latchkey.overload.ContentionException;
 import dev.latchkey.testing.EmbeddedRedis;
@@ -62,14 +61,14 @@ class AccountAdministrationTest {
         store("bob", "");
         admin.commands().set("users:mallory", "{");
         reserve("carol");
-        Map<String, State> states = new TreeMap<>();
+        Map<String, String> states = new TreeMap<>();
         accounts.forEachUser(user -> states.put(user.username(), user.state()));
         assertEquals(
                 Map.of(
-                        "alice", State.ENABLED,
-                        "Bad Name", State.ENABLED,
-                        "bob", State.DISABLED,
-                        "mallory", State.UNREADABLE),
+                        "alice", "enabled",
+                        "Bad Name", "enabled",
+                        "bob", "disabled",
+                        "mallory", "unreadable"),
                 states);
     }
 

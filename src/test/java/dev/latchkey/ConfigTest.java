@@ -8,8 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.latchkey.api.ClientCredentials;
 import dev.latchkey.config.Config;
 import dev.latchkey.http.Cors;
+import dev.latchkey.http.HttpSettings;
 import dev.latchkey.logging.Logs;
 import dev.latchkey.redis.RedisSettings;
+import dev.latchkey.tokens.Lifetimes;
 import dev.latchkey.tokens.TokenFormat;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -30,25 +32,19 @@ class ConfigTest {
     @Test
     void unset_and_blank_variables_have_the_documented_defaults() throws Exception {
         var expected = new Config(
-                new InetSocketAddress("0.0.0.0", 8080),
-                null,
+                new HttpSettings(new InetSocketAddress("0.0.0.0", 8080), null, 16_384, 0, new Cors(Set.of()), true),
                 new RedisSettings("redis://localhost:6379", false, "", Duration.ofSeconds(1)),
-                Duration.ofHours(1),
-                Duration.ofDays(30),
+                new Lifetimes(Duration.ofHours(1), Duration.ofDays(30)),
                 TokenFormat.PLAIN,
                 true,
                 600_000,
                 8,
                 true,
-                0,
                 null,
-                16_384,
-                new Cors(Set.of()),
                 false,
                 true,
                 50,
                 1000,
-                true,
                 Logs.Format.TEXT,
                 System.Logger.Level.INFO,
                 Duration.ofSeconds(20),
@@ -107,9 +103,11 @@ class ConfigTest {
     @Test
     void the_metrics_port_has_the_same_host_and_is_unset_by_default() throws Exception {
         var config = Config.from(Map.of("HOST", "127.0.0.1", "METRICS_PORT", "9464"));
-        assertEquals(new InetSocketAddress(InetAddress.getLoopbackAddress(), 9464), config.metricsAddress());
+        assertEquals(
+                new InetSocketAddress(InetAddress.getLoopbackAddress(), 9464),
+                config.http().metricsAddress());
         var free = Config.from(Map.of("PORT", "0", "METRICS_PORT", "0"));
-        assertEquals(new InetSocketAddress("0.0.0.0", 0), free.metricsAddress());
+        assertEquals(new InetSocketAddress("0.0.0.0", 0), free.http().metricsAddress());
     }
 
     @Test
@@ -263,6 +261,7 @@ class ConfigTest {
         assertEquals(
                 Set.copyOf(origins),
                 Config.from(Map.of("CORS_ORIGINS", String.join(" , ", origins)))
+                        .http()
                         .cors()
                         .origins());
     }
@@ -271,7 +270,8 @@ class ConfigTest {
     void a_session_lives_at_least_as_long_as_a_token() throws Exception {
         assertEquals("SESSION_MAX_AGE must not be less than TOKEN_TTL", error("SESSION_MAX_AGE", "3599"));
         var config = Config.from(Map.of("TOKEN_TTL", "9999999"));
-        assertEquals(config.tokenTtl(), config.sessionMaxAge(), "A longer TOKEN_TTL must raise the default.");
+        assertEquals(
+                config.lifetimes().token(), config.lifetimes().session(), "A longer TOKEN_TTL must raise the default.");
     }
 
     @Test

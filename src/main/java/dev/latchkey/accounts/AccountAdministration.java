@@ -27,19 +27,13 @@ public record AccountAdministration(AccountService accounts) {
      */
     public record Result(boolean userExisted, Set<String> endedSessionIds) {}
 
-    /** Whether a user can log in. The record of a user may be unreadable because another program wrote it. */
-    public enum State {
-        ENABLED,
-        DISABLED,
-        UNREADABLE
-    }
-
     /**
      * A line of the list of users.
      *
      * @param createdDate null if the record is unreadable
+     * @param state enabled, disabled, or unreadable because another program wrote the record
      */
-    public record Summary(String username, @Nullable Instant createdDate, State state) {}
+    public record Summary(String username, @Nullable Instant createdDate, String state) {}
 
     /**
      * Returns the username that an operator means: the text as it is if it has a user record, because another program
@@ -53,7 +47,7 @@ public record AccountAdministration(AccountService accounts) {
     /** Reports whether there is such a user, enabled or disabled. */
     public boolean exists(String username) {
         UserRecord record = users().find(username);
-        return record != null && users().reservedSeconds(record) == 0;
+        return record != null && users().reservedSeconds(record.user()) == 0;
     }
 
     /**
@@ -122,9 +116,9 @@ public record AccountAdministration(AccountService accounts) {
     public void forEachUser(Consumer<Summary> onUser) {
         users().forEachUser((username, user) -> {
             if (user == null) {
-                onUser.accept(new Summary(username, null, State.UNREADABLE));
+                onUser.accept(new Summary(username, null, "unreadable"));
             } else if (users().reservedSeconds(user) == 0) {
-                State state = user.passwordHash().isEmpty() ? State.DISABLED : State.ENABLED;
+                String state = user.passwordHash().isEmpty() ? "disabled" : "enabled";
                 onUser.accept(new Summary(username, user.createdDate(), state));
             }
         });
@@ -133,7 +127,7 @@ public record AccountAdministration(AccountService accounts) {
     // Returns null if there is no such user.
     private @Nullable UserRecord unreserved(String username) {
         UserRecord record = users().find(username);
-        long seconds = record == null ? 0 : users().reservedSeconds(record);
+        long seconds = record == null ? 0 : users().reservedSeconds(record.user());
         if (seconds > 0) {
             throw new ContentionException(seconds);
         }

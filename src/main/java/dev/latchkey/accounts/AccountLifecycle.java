@@ -30,7 +30,7 @@ public record AccountLifecycle(UserStore users, TokenStore tokens, CleanUp clean
             return true;
         }
         UserRecord other = users.find(user.username());
-        long seconds = other == null ? 1 : users.reservedSeconds(other);
+        long seconds = other == null ? 1 : users.reservedSeconds(other.user());
         if (seconds > 0) {
             throw new ContentionException(seconds);
         }

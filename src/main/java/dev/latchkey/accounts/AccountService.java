@@ -2,7 +2,6 @@ package dev.latchkey.accounts;
 
 import dev.latchkey.accounts.UserStore.UserRecord;
 import dev.latchkey.overload.Attempts;
-import dev.latchkey.overload.ContentionException;
 import dev.latchkey.overload.OverloadedException;
 import dev.latchkey.redis.CleanUp;
 import dev.latchkey.tokens.Caller;
@@ -21,9 +20,8 @@ import org.jspecify.annotations.Nullable;
  * changed, they delete the token before any client knows it. Whichever runs second therefore sees the other. An
  * operation whose record has changed starts over, and verifies the password against the new record.
  *
- * <p>All operations throw a {@link ContentionException} if other requests keep changing the record, an {@link
- * OverloadedException} if no hash thread is free in time, and a {@link RateLimitedException} if too many passwords were
- * wrong.
+ * <p>An attempt is counted before its hash is computed. A correct password gives it back, so that correct logins cannot
+ * lock out an office or a web backend behind one address.
  *
  * @param clock in milliseconds
  */
@@ -38,18 +36,12 @@ public record AccountService(
     // Each attempt computes one or two hashes while other users wait. Two suffice against one concurrent request.
     private static final int MAX_ATTEMPTS = 2;
 
-    /** Returns null if there is no such user, or if the user cannot log in. */
-    public @Nullable User find(String username) {
-        UserRecord record = users.find(username);
-        return record == null || record.user().passwordHash().isEmpty() ? null : record.user();
-    }
-
     /** Creates a user. Returns null if the username is taken. */
     public @Nullable User register(Username username, String password, ClientInfo client) {
         User user;
-        try (var turn = hasher.awaitTurn()) {
-            // Not given back after a success, because what a registration stores stays.
-            var _ = countAttempt(null, username.text(), client);
+        // Not given back after a success, because what a registration stores stays.
+        var attempt = throttle.acquire(client, null);
+        try (var turn = awaitTurn(attempt)) {
             user = new User(username.text(), turn.hash(password), clock.instant());
         }
         if (!lifecycle.create(user)) {
@@ -69,11 +61,13 @@ public record AccountService(
         String username = Username.canonical(name);
         for (var attempts = new Attempts(MAX_ATTEMPTS); ; attempts.next()) {
             UserRecord record = username.isEmpty() ? null : users.find(username);
-            try (var turn = hasher.awaitTurn()) {
-                if (!verify(turn, name, record, password, client) || record == null) {
+            var attempt = throttle.acquire(client, name);
+            try (var turn = awaitTurn(attempt)) {
+                if (!turn.verify(password, UserStore.hash(record)) || record == null) {
                     Audit.log("login failed", client, username, "");
                     throw new WrongPasswordException("The username or the password is wrong.");
                 }
+                throttle.reset(attempt);
                 record = upgradeHash(turn, record, password);
             }
             IssuedToken issued = issue(record, client);
@@ -99,7 +93,7 @@ public record AccountService(
      */
     public @Nullable IssuedToken refresh(Caller caller, ClientInfo client) {
         // A token may have outlived its user, if deleting the account has failed half-way.
-        IssuedToken issued = find(caller.username()) == null ? null : tokens.rotate(caller, client);
+        IssuedToken issued = users.findEnabled(caller.username()) == null ? null : tokens.rotate(caller, client);
         if (issued != null) {
             Audit.log("refreshed", client, caller.username(), issued.session().id());
         }
@@ -117,14 +111,18 @@ public record AccountService(
         for (var attempts = new Attempts(MAX_ATTEMPTS); ; attempts.next()) {
             UserRecord record = users.find(username);
             UserRecord changed;
-            try (var turn = hasher.awaitTurn()) {
-                if (record != null && verify(turn, username, record, current, client)) {
+            var attempt = throttle.acquire(client, username);
+            try (var turn = awaitTurn(attempt)) {
+                if (record != null && turn.verify(current, UserStore.hash(record))) {
                     changed = users.replaceHash(record, turn.hash(next));
-                } else if (record != null && verify(turn, username, record, next, client)) { // a second guess
-                    changed = record;
                 } else {
-                    throw wrongPassword(caller, client);
+                    attempt = throttle.acquire(client, username); // the new password is a second guess
+                    if (record == null || !turn.verify(next, UserStore.hash(record))) {
+                        throw wrongPassword(caller, client);
+                    }
+                    changed = record;
                 }
+                throttle.reset(attempt);
             }
             IssuedToken issued = changed == null ? null : replaceSessions(caller, changed, client);
             if (issued != null) {
@@ -160,11 +158,13 @@ public record AccountService(
         String sessionId = tokens.sessionId(caller);
         for (var attempts = new Attempts(MAX_ATTEMPTS); ; attempts.next()) {
             UserRecord record = users.find(username);
-            if (record != null && users.reservedSeconds(record) == 0) {
-                try (var turn = hasher.awaitTurn()) {
-                    if (!verify(turn, username, record, password, client)) {
+            if (record != null && users.reservedSeconds(record.user()) == 0) {
+                var attempt = throttle.acquire(client, username);
+                try (var turn = awaitTurn(attempt)) {
+                    if (!turn.verify(password, UserStore.hash(record))) {
                         throw wrongPassword(caller, client);
                     }
+                    throttle.reset(attempt);
                 }
             }
             Set<String> endedIds = lifecycle.delete(username, record, caller, clock.instant());
@@ -176,25 +176,11 @@ public record AccountService(
         }
     }
 
-    // Reports whether the password is correct. Only a wrong one counts, so that correct logins cannot lock out an
-    // office
-    // or a web backend behind one address.
-    private boolean verify(
-            PasswordHasher.Turn turn, String name, @Nullable UserRecord record, String password, ClientInfo client) {
-        var attempt = countAttempt(name, Username.canonical(name), client);
-        boolean correct =
-                turn.verify(password, record == null ? null : record.user().passwordHash());
-        if (correct) {
-            throttle.reset(attempt);
-        }
-        return correct;
-    }
-
-    private LoginThrottle.Attempt countAttempt(@Nullable String name, String username, ClientInfo client) {
+    private PasswordHasher.Turn awaitTurn(LoginThrottle.Attempt attempt) {
         try {
-            return throttle.acquire(client, name);
-        } catch (RateLimitedException e) {
-            Audit.log("throttled", client, username, "");
+            return hasher.awaitTurn();
+        } catch (OverloadedException e) {
+            throttle.release(attempt); // its hash was never computed
             throw e;
         }
     }

@@ -42,7 +42,9 @@ public record LoginThrottle(Redis redis, String scope, boolean enabled) {
             if not redis.call('HGET', KEYS[1], 'all') then return 0 end
             if (redis.call('HGET', KEYS[1], 'window') or '') ~= ARGV[1] then return 0 end
             redis.call('HINCRBY', KEYS[1], 'all', -1)
-            return redis.call('HDEL', KEYS[1], ARGV[2])""";
+            if ARGV[2] == '' then return 1 end
+            if ARGV[3] == 'reset' then return redis.call('HDEL', KEYS[1], ARGV[2]) end
+            return redis.call('HINCRBY', KEYS[1], ARGV[2], -1)""";
 
     private record Limit(String address, int max, int maxPerName) {}
 
@@ -67,6 +69,9 @@ public record LoginThrottle(Redis redis, String scope, boolean enabled) {
                 Count count = count("throttle:" + scope + ":" + limit.address(), nameId, limit.max());
                 if (count.all() > limit.max() || count.name() > limit.maxPerName()) {
                     // Not counted for the site: one of its networks must not lock out the others.
+                    if (scope.equals("address")) {
+                        Audit.log("throttled", client, name == null ? "" : Username.canonical(name), "");
+                    }
                     throw new RateLimitedException(Math.ceilDiv(Math.max(1, count.remainingMillis()), 1000));
                 }
                 counted.add(count);
@@ -75,13 +80,22 @@ public record LoginThrottle(Redis redis, String scope, boolean enabled) {
         return new Attempt(nameId, counted);
     }
 
+    /** Gives an attempt back if its hash was never computed. */
+    public void release(Attempt attempt) {
+        giveBack(attempt, "");
+    }
+
     /**
      * Gives a successful attempt back, and resets the username's count, so that the user may mistype the password
      * again.
      */
     public void reset(Attempt attempt) {
+        giveBack(attempt, "reset");
+    }
+
+    private void giveBack(Attempt attempt, String mode) {
         for (Count counted : attempt.counted()) {
-            CleanUp.ignoreFailure(() -> redis.eval(GIVE_BACK, counted.key(), counted.window(), attempt.nameId()));
+            CleanUp.ignoreFailure(() -> redis.eval(GIVE_BACK, counted.key(), counted.window(), attempt.nameId(), mode));
         }
     }
 

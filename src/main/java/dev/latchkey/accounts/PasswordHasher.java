@@ -12,8 +12,7 @@ import java.security.SecureRandom;
 import java.util.Base64;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.concurrent.FutureTask;
 import java.util.regex.Pattern;
 import javax.crypto.SecretKeyFactory;
 import javax.crypto.spec.PBEKeySpec;
@@ -24,13 +23,13 @@ import org.jspecify.annotations.Nullable;
  * $pbkdf2-sha256$i=600000$SALT$KEY}, with salt and key in base64 without padding. New salts have 16 bytes. Stored salts
  * may have 8 to 64 bytes, so that hashes of other software can be imported.
  *
- * <p>Hashing runs on its own platform threads. One hash takes about 150 ms of CPU, and virtual threads are not
+ * <p>Each hash is computed on a platform thread of its own. One hash takes about 150 ms of CPU, and virtual threads are not
  * time-sliced: on virtual threads, as many logins as there are cores would stop all token checks.
  *
  * <p>HMAC replaces a key of more than 64 bytes by its SHA-256 digest (RFC 2104 §2). For such a password, the 32 bytes
  * of the digest would be accepted too, and no password has more than 256 bits of strength. Neither helps an attacker.
  */
-public final class PasswordHasher implements AutoCloseable {
+public final class PasswordHasher {
     /**
      * Caps the work that a stored hash can demand. Otherwise anyone able to write one user record could stall every
      * login.
@@ -46,36 +45,32 @@ public final class PasswordHasher implements AutoCloseable {
     private static final Base64.Encoder BASE64 = Base64.getEncoder().withoutPadding();
 
     private final int iterations;
+    private final Bulkhead threads;
     private final SecureRandom random = new SecureRandom();
-    private final ExecutorService pool;
-    private final Bulkhead permits;
     private final Histogram durations = new Histogram();
     private final String dummyHash;
 
     /**
      * @param iterations of new hashes
-     * @param threads for hashing
-     * @param permits as many as there are threads
+     * @param threads limits how many hashes are computed at the same time
      */
-    PasswordHasher(int iterations, int threads, Bulkhead permits) {
+    PasswordHasher(int iterations, Bulkhead threads) {
         this.iterations = iterations;
-        this.permits = permits;
-        pool = Executors.newFixedThreadPool(
-                threads, Thread.ofPlatform().daemon().name("password-hash-", 0).factory());
+        this.threads = threads;
         dummyHash = phc(new byte[SALT_BYTES], new byte[KEY_BITS / 8]);
     }
 
     /** Returns a hasher that uses all CPU cores except one. */
     public static PasswordHasher create(int iterations) {
         int threads = Math.max(1, Runtime.getRuntime().availableProcessors() - 1);
-        return new PasswordHasher(iterations, threads, new Bulkhead(threads));
+        return new PasswordHasher(iterations, new Bulkhead(threads));
     }
 
     /** Adds the measurements of this object to a registry. */
     public void register(Registry registry) {
         String duration = "Time to compute or verify a password hash, without the wait for a thread.";
         registry.histogram("latchkey_password_hash_duration_seconds", duration, durations);
-        registry.gauge("latchkey_password_hashes_waiting", "Requests that wait for a hash thread.", permits::waiting);
+        registry.gauge("latchkey_password_hashes_waiting", "Requests that wait for a hash thread.", threads::waiting);
     }
 
     /**
@@ -84,7 +79,7 @@ public final class PasswordHasher implements AutoCloseable {
      * @throws OverloadedException if none was free for 3 seconds
      */
     Turn awaitTurn() {
-        return new Turn(permits.enter());
+        return new Turn(threads.enter());
     }
 
     /** The use of a hash thread, for one hash after the other, until it is closed. */
@@ -152,10 +147,12 @@ public final class PasswordHasher implements AutoCloseable {
         return "$pbkdf2-sha256$i=" + iterations + "$" + BASE64.encodeToString(salt) + "$" + BASE64.encodeToString(key);
     }
 
-    private <T> T compute(Callable<T> task) {
+    private <T> T compute(Callable<T> hash) {
         long start = System.nanoTime();
+        var task = new FutureTask<>(hash);
+        Thread.ofPlatform().daemon().name("password-hash").start(task);
         try {
-            return pool.submit(task).get();
+            return task.get();
         } catch (ExecutionException e) {
             throw new IllegalStateException(e.getCause());
         } catch (InterruptedException e) {
@@ -175,10 +172,5 @@ public final class PasswordHasher implements AutoCloseable {
         } finally {
             spec.clearPassword();
         }
-    }
-
-    @Override
-    public void close() {
-        pool.shutdownNow();
     }
 }

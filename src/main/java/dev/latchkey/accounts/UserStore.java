@@ -32,6 +32,17 @@ public record UserStore(Redis redis) {
         return json == null ? null : new UserRecord(Json.read(json, User.class), json);
     }
 
+    /** Returns null if there is no such user, or if the user cannot log in. */
+    public @Nullable User findEnabled(String username) {
+        UserRecord record = find(username);
+        return record == null || record.user().passwordHash().isEmpty() ? null : record.user();
+    }
+
+    /** Returns the password hash, or null if there is no record. */
+    static @Nullable String hash(@Nullable UserRecord record) {
+        return record == null ? null : record.user().passwordHash();
+    }
+
     /**
      * Passes all users by username, with the same guarantees as {@link Redis#scan}. The user of an unreadable record is
      * null.
@@ -76,11 +87,6 @@ public record UserStore(Redis redis) {
      * Returns for how many seconds a registration or deletion still reserves the username, at least 1, or 0 if the
      * record belongs to a user.
      */
-    long reservedSeconds(UserRecord record) {
-        return reservedSeconds(record.user());
-    }
-
-    /** As {@link #reservedSeconds(UserRecord)}. */
     long reservedSeconds(User user) {
         if (!user.passwordHash().isEmpty()) {
             return 0;

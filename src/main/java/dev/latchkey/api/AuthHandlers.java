@@ -78,7 +78,7 @@ public record AuthHandlers(
     }
 
     Response me(Request request, Caller caller) {
-        User user = accounts.find(caller.username());
+        User user = accounts.users().findEnabled(caller.username());
         if (user == null) {
             throw AuthFilter.invalidToken(); // the account has just been deleted
         }

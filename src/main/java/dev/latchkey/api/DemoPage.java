@@ -1,6 +1,7 @@
 package dev.latchkey.api;
 
 import dev.latchkey.http.Route;
+import dev.latchkey.http.Route.Open;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,6 +29,6 @@ final class DemoPage {
         headers.put("Content-Security-Policy", POLICY);
         headers.put("Referrer-Policy", "no-referrer");
         headers.put("Cross-Origin-Opener-Policy", "same-origin");
-        return StaticFile.route(path, file, headers);
+        return new Open("GET", path, StaticFile.handler(file, headers));
     }
 }

@@ -53,7 +53,7 @@ public final class Routes {
                 new Guarded("DELETE", "/api/auth/account", auth::deleteAccount),
                 new Open("GET", "/health/live", _ -> health.live()),
                 new Open("GET", "/health/ready", _ -> health.ready()),
-                StaticFile.route("/openapi.json", "openapi.json", OPENAPI_HEADERS)));
+                new Open("GET", "/openapi.json", StaticFile.handler("openapi.json", OPENAPI_HEADERS))));
         if (client != null) {
             routes.add(new ClientOnly("POST", "/api/auth/introspect", client, tokens::introspect));
             routes.add(new ClientOnly("POST", "/api/auth/revoke", client, tokens::revoke));

@@ -8,16 +8,16 @@ import java.io.UncheckedIOException;
 import java.util.Map;
 import java.util.Objects;
 
-/** Routes of files of the jar, which are read once and sent as they are. */
+/** Files of the jar, which are read once and sent as they are. */
 final class StaticFile {
     private StaticFile() {}
 
     /** @param name of a file in the folder of this class */
-    static Route route(String path, String name, Map<String, String> headers) {
+    static Route.OpenHandler handler(String name, Map<String, String> headers) {
         try (InputStream file = StaticFile.class.getResourceAsStream(name)) {
             Response response =
                     Response.shared(headers, Objects.requireNonNull(file, name).readAllBytes());
-            return new Route.Open("GET", path, _ -> response);
+            return _ -> response;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -26,7 +26,6 @@ import java.io.Writer;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Collectors;
@@ -160,10 +159,7 @@ public final class UserCommands {
     }
 
     private void list() {
-        users.forEachUser(user -> {
-            String state = user.state().toString().toLowerCase(Locale.ROOT);
-            print(user.username(), time(user.createdDate()), state);
-        });
+        users.forEachUser(user -> print(user.username(), time(user.createdDate()), user.state()));
     }
 
     private static String time(@Nullable Instant date) {

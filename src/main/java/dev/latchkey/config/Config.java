@@ -2,8 +2,10 @@ package dev.latchkey.config;
 
 import dev.latchkey.api.ClientCredentials;
 import dev.latchkey.http.Cors;
+import dev.latchkey.http.HttpSettings;
 import dev.latchkey.logging.Logs;
 import dev.latchkey.redis.RedisSettings;
+import dev.latchkey.tokens.Lifetimes;
 import dev.latchkey.tokens.TokenFormat;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
@@ -16,25 +18,19 @@ import org.jspecify.annotations.Nullable;
 
 /** The configuration, from environment variables. An empty variable counts as unset. */
 public record Config(
-        InetSocketAddress address,
-        @Nullable InetSocketAddress metricsAddress,
+        HttpSettings http,
         RedisSettings redis,
-        Duration tokenTtl,
-        Duration sessionMaxAge,
+        Lifetimes lifetimes,
         TokenFormat tokenFormat,
         boolean registrationOpen,
         int pbkdf2Iterations,
         int passwordMinLength,
         boolean loginThrottle,
-        int trustedProxyHops,
         @Nullable ClientCredentials introspectionClient,
-        int maxBodyBytes,
-        Cors cors,
         boolean demoPage,
         boolean todoApi,
         int maxSessionsPerUser,
         int maxTodosPerUser,
-        boolean accessLog,
         Logs.Format logFormat,
         Level logLevel,
         Duration shutdownGrace,
@@ -55,31 +51,20 @@ public record Config(
     /** @throws Invalid with all errors */
     public static Config from(Map<String, String> environment) throws Invalid {
         var env = new Environment(environment);
-        InetSocketAddress address = address(env);
-        InetSocketAddress metricsAddress = metricsAddress(env, address);
-        RedisSettings redis = redis(env);
-        int tokenTtl = env.number("TOKEN_TTL", 3600, 1, Integer.MAX_VALUE);
-        int thirtyDays = 2_592_000; // NIST SP 800-63B-4 §2.1.3
         var config = new Config(
-                address,
-                metricsAddress,
-                redis,
-                Duration.ofSeconds(tokenTtl),
-                Duration.ofSeconds(env.number("SESSION_MAX_AGE", Math.max(thirtyDays, tokenTtl), 1, Integer.MAX_VALUE)),
+                http(env),
+                redis(env),
+                lifetimes(env),
                 env.choice("TOKEN_STORAGE", List.of(TokenFormat.values())),
                 env.choice("REGISTRATION", List.of("open", "closed")).equals("open"),
                 env.number("PBKDF2_ITERATIONS", 600_000, 100_000, 10_000_000),
                 env.number("PASSWORD_MIN_LENGTH", 8, 8, 128),
                 env.choice("LOGIN_THROTTLE", List.of(true, false)),
-                env.number("TRUSTED_PROXY_HOPS", 0, 0, 10),
                 introspectionClient(env),
-                env.number("MAX_BODY_BYTES", 16_384, 1_024, 1_048_576),
-                env.parsed("CORS_ORIGINS", env.text("CORS_ORIGINS", ""), "", Cors::of),
                 env.choice("DEMO_PAGE", List.of(false, true)),
                 env.choice("TODO_API", List.of(true, false)),
                 env.number("MAX_SESSIONS_PER_USER", 50, 1, 1000),
                 env.number("MAX_TODOS_PER_USER", 1000, 1, 10_000),
-                env.choice("ACCESS_LOG", List.of(true, false)),
                 env.choice("LOG_FORMAT", List.of(Logs.Format.values())),
                 env.text("LOG_LEVEL", "").equalsIgnoreCase("warn")
                         ? Level.WARNING
@@ -89,11 +74,29 @@ public record Config(
         if (config.shutdownLameDuck.compareTo(config.shutdownGrace) >= 0) {
             env.error("SHUTDOWN_LAME_DUCK_SECONDS must be less than SHUTDOWN_GRACE_SECONDS, which includes it");
         }
-        if (config.sessionMaxAge.compareTo(config.tokenTtl) < 0) {
-            env.error("SESSION_MAX_AGE must not be less than TOKEN_TTL");
-        }
         check(env);
         return config;
+    }
+
+    private static Lifetimes lifetimes(Environment env) {
+        int tokenTtl = env.number("TOKEN_TTL", 3600, 1, Integer.MAX_VALUE);
+        int thirtyDays = 2_592_000; // NIST SP 800-63B-4 §2.1.3
+        int maxAge = env.number("SESSION_MAX_AGE", Math.max(thirtyDays, tokenTtl), 1, Integer.MAX_VALUE);
+        if (maxAge < tokenTtl) {
+            env.error("SESSION_MAX_AGE must not be less than TOKEN_TTL");
+        }
+        return new Lifetimes(Duration.ofSeconds(tokenTtl), Duration.ofSeconds(maxAge));
+    }
+
+    private static HttpSettings http(Environment env) {
+        InetSocketAddress address = address(env);
+        return new HttpSettings(
+                address,
+                metricsAddress(env, address),
+                env.number("MAX_BODY_BYTES", 16_384, 1_024, 1_048_576),
+                env.number("TRUSTED_PROXY_HOPS", 0, 0, 10),
+                env.parsed("CORS_ORIGINS", env.text("CORS_ORIGINS", ""), "", Cors::of),
+                env.choice("ACCESS_LOG", List.of(true, false)));
     }
 
     /**

@@ -1,6 +1,5 @@
 package dev.latchkey.http;
 
-import dev.latchkey.logging.AccessLog;
 import java.net.InetSocketAddress;
 import org.jspecify.annotations.Nullable;
 
@@ -12,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * @param maxBodyBytes of a request body; larger ones get a 413
  * @param trustedProxyHops number of proxies in front that append to {@code X-Forwarded-For}
  * @param cors origins whose pages may read responses
- * @param accessLog null if requests are not logged
+ * @param accessLog whether requests are logged
  */
 public record HttpSettings(
         InetSocketAddress address,
@@ -20,4 +19,4 @@ public record HttpSettings(
         int maxBodyBytes,
         int trustedProxyHops,
         Cors cors,
-        @Nullable AccessLog accessLog) {}
+        boolean accessLog) {}

@@ -27,6 +27,7 @@ record RequestHandler(
         Supplier<? extends Authentication> authentications,
         Function<Throwable, @Nullable Problem> problems,
         RequestMetrics metrics,
+        AccessLog accessLog,
         Server server)
         implements HttpHandler {
     static final String REQUEST_ID = "X-Request-Id";
@@ -124,8 +125,7 @@ record RequestHandler(
     }
 
     private void logAccess(HttpExchange exchange, String requestId, int status, long micros) {
-        AccessLog accessLog = settings.accessLog();
-        if (accessLog != null) {
+        if (settings.accessLog()) {
             // The query is left out, because it may contain a token (RFC 6750 §5.3).
             String path = exchange.getRequestURI().getRawPath();
             boolean isProbe = path != null && path.startsWith("/health/"); // may come every second

@@ -17,7 +17,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -26,8 +25,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class PasswordHasherTest {
     private static final Duration MAX_WAIT = Duration.ofMinutes(1);
 
-    @AutoClose
-    private final PasswordHasher hasher = new PasswordHasher(1000, 1, new Bulkhead(1, MAX_WAIT));
+    private final PasswordHasher hasher = new PasswordHasher(1000, new Bulkhead(1, MAX_WAIT));
 
     private static String hash(PasswordHasher hasher, String password) {
         try (var turn = hasher.awaitTurn()) {
@@ -78,19 +76,17 @@ class PasswordHasherTest {
 
     @Test
     void a_hash_is_verified_with_its_own_iteration_count() {
-        try (var other = new PasswordHasher(2000, 1, new Bulkhead(1, MAX_WAIT))) {
-            assertTrue(verify(hasher, "password", hash(other, "password")));
-        }
+        var other = new PasswordHasher(2000, new Bulkhead(1, MAX_WAIT));
+        assertTrue(verify(hasher, "password", hash(other, "password")));
     }
 
     @Test
     void only_a_hash_with_fewer_iterations_than_a_new_hash_is_outdated() {
-        try (var stronger = new PasswordHasher(2000, 1, new Bulkhead(1, MAX_WAIT))) {
-            assertTrue(stronger.isOutdated(hash(hasher, "password")));
-            assertFalse(hasher.isOutdated(hash(stronger, "password")));
-            assertFalse(hasher.isOutdated(hash(hasher, "password")));
-            assertFalse(stronger.isOutdated(""));
-        }
+        var stronger = new PasswordHasher(2000, new Bulkhead(1, MAX_WAIT));
+        assertTrue(stronger.isOutdated(hash(hasher, "password")));
+        assertFalse(hasher.isOutdated(hash(stronger, "password")));
+        assertFalse(hasher.isOutdated(hash(hasher, "password")));
+        assertFalse(stronger.isOutdated(""));
     }
 
     @ParameterizedTest
@@ -139,8 +135,8 @@ class PasswordHasherTest {
 
     @Test
     void hashing_waits_for_a_free_thread() throws Exception {
-        try (var patient = new PasswordHasher(100_000, 1, new Bulkhead(1, Duration.ofMinutes(1)));
-                var executor = Executors.newVirtualThreadPerTaskExecutor()) {
+        var patient = new PasswordHasher(100_000, new Bulkhead(1, Duration.ofMinutes(1)));
+        try (var executor = Executors.newVirtualThreadPerTaskExecutor()) {
             var results = Stream.generate(() -> executor.submit(() -> hash(patient, "password")))
                     .limit(8)
                     .toList();
@@ -152,8 +148,8 @@ class PasswordHasherTest {
 
     @Test
     void a_request_that_waits_too_long_is_rejected_and_hashes_in_progress_finish() throws Exception {
-        try (var slow = new PasswordHasher(3_000_000, 1, new Bulkhead(1, Duration.ofMillis(100)));
-                var executor = Executors.newVirtualThreadPerTaskExecutor()) {
+        var slow = new PasswordHasher(3_000_000, new Bulkhead(1, Duration.ofMillis(100)));
+        try (var executor = Executors.newVirtualThreadPerTaskExecutor()) {
             var results = Stream.generate(() -> executor.submit(() -> hash(slow, "password")))
                     .limit(8)
                     .toList();

@@ -7,8 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
+import dev.latchkey.logging.Logs;
 import dev.latchkey.metrics.Registry;
 import dev.latchkey.testing.RawClient;
+import java.io.FileDescriptor;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -71,12 +73,13 @@ class ServerTest {
                 new Route.Guarded("GET", "/guarded", (_, caller) -> Response.json(200, caller.username())));
         server = Server.start(
                 new HttpSettings(
-                        new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), null, 100, 0, Cors.of(""), null),
+                        new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), null, 100, 0, Cors.of(""), false),
                 routes,
                 NoCaller::new,
                 e -> e instanceof UnsupportedOperationException
                         ? new Problem(503, "known").withHeader("Retry-After", "1")
                         : e instanceof Problem problem ? problem : null,
+                new Logs(FileDescriptor.out).accessLog(),
                 new Registry());
         raw = new RawClient(server.port());
     }
