@@ -136,7 +136,9 @@ class RedisTlsTest {
                 var service = launch(port, withKeyStore);
                 var other = launch(port, withTrustStore)) {
             assertWorks(service);
-            assertCannotConnect(other, "TLS failed, check the certificates: (certificate_required)");
+            assertCannotConnect(
+                    other,
+                    "TLS failed, check the certificates: javax.net.ssl.SSLHandshakeException: (certificate_required)");
         }
     }
 

@@ -51,8 +51,7 @@ public final class TrainingRun {
     public static void account(TestClient client) {
         expect(200, client.send("GET", "/health/live", ""));
         expect(200, client.send("GET", "/health/ready", ""));
-        String etag = expect(200, client.send("GET", "/openapi.json", "")).header("ETag");
-        expect(304, client.send("GET", "/openapi.json", "", "If-None-Match", etag));
+        expect(200, client.send("GET", "/openapi.json", ""));
         expect(404, client.send("GET", "/", ""));
         expect(405, client.send("GET", "/api/auth/login", ""));
         expect(401, client.send("GET", "/api/auth/me", ""));
