@@ -20,7 +20,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
@@ -356,9 +358,13 @@ class CrowdTest {
                         .hset("sessions:" + name, other, entry.replaceFirst("\"id\":\"[^\"]*", "\"id\":\"" + i));
             }
             var todo = app.createTodo(token, "\ud83d\ude00".repeat(200));
-            for (int i = 1; i < 10_000; i++) {
-                String id = "00000000-0000-7000-8000-%012d".formatted(i);
-                admin.commands().hset("todos:" + name, id, todo.text().replace(todo.field("id"), id));
+            for (int i = 1; i < 10_000; i += 1111) {
+                Map<String, String> todos = new HashMap<>();
+                for (int j = i; j < i + 1111; j++) {
+                    String id = "00000000-0000-7000-8000-%012d".formatted(j);
+                    todos.put(id, todo.text().replace(todo.field("id"), id));
+                }
+                admin.commands().hset("todos:" + name, todos);
             }
             expect(409, app.createTodo(token, "n"));
             String checked = app.newToken();
