@@ -118,7 +118,7 @@ class RedisUserTest {
                 operator.setPassword(new Username("alice"), TestApp.PASSWORD);
                 operator.disable("alice");
                 var refused = assertThrows(RedisUnavailableException.class, () -> operator.forEachUser(_ -> {}));
-                assertEquals("the user of Redis lacks a permission: ACL LOG tells which", refused.explanation());
+                assertEquals("the user of Redis lacks a permission: see ACL LOG", refused.explanation());
                 send(redis, forList);
                 operator.forEachUser(user -> assertEquals("alice", user.username()));
                 operator.delete("alice");

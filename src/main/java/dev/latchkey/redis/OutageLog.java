@@ -32,19 +32,14 @@ final class OutageLog {
             new Rule("Redis Sentinel(?s:.*)(WRONGPASS|NOAUTH)", "a sentinel rejects REDIS_SENTINEL_PASSWORD"),
             new Rule("WRONGPASS|NOAUTH", "Redis rejects the user or the password: check those in REDIS_URL"),
             new Rule("using sentinel for masterId", "the sentinels know no such master: check #master in REDIS_URL"),
-            new Rule(
-                    "NOPERM|executing the script|ACL failure",
-                    "the user of Redis lacks a permission: ACL LOG tells which"),
+            new Rule("NOPERM|executing the script|ACL failure", "the user of Redis lacks a permission: see ACL LOG"),
             new Rule("cluster support disabled", "Redis is not a cluster: check REDIS_URL and REDIS_CLUSTER"),
             new Rule("MOVED ", "Redis is a cluster: set REDIS_CLUSTER=true"),
             new Rule("partition for slot|CLUSTERDOWN", "the cluster does not serve all slots"),
-            new Rule(
-                    "(?s)SSL\\w*Exception(?:.*\n|: )([^\n]*)$",
-                    "TLS failed, check the certificates: $1"), // the last cause
+            // The last cause tells most.
+            new Rule("(?s)SSL\\w*Exception(?:.*\n|: )([^\n]*)$", "TLS failed, check the certificates: $1"),
             new Rule("RedisProtocolException", "what replies is not Redis: " + CHECK_ADDRESS),
-            new Rule(
-                    "UnknownHostException",
-                    "DNS has no address for the host name, or does not reply: " + CHECK_ADDRESS),
+            new Rule("UnknownHostException", "the host name has no address: " + CHECK_ADDRESS),
             new Rule(
                     "((?:Connection refused|connection timed out|No route to host|Network is unreachable).*)",
                     "$1: start Redis, or " + CHECK_ADDRESS),

@@ -26,20 +26,16 @@ import org.jspecify.annotations.Nullable;
  * exist.
  */
 public final class Redis implements AutoCloseable {
-    private static final String REPLACE_IF_EQUAL = """
+    // The arguments are the expected value, a command, and what follows the key in the command.
+    private static final String IF_EQUAL = """
             if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-            redis.call('SET', KEYS[1], unpack(ARGV, 2))
+            redis.call(ARGV[2], KEYS[1], unpack(ARGV, 3))
             return 1""";
-    private static final String DELETE_IF_EQUAL = """
-            if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-            return redis.call('DEL', KEYS[1])""";
-    private static final String REPLACE_FIELD_IF_EQUAL = """
+    // The arguments are a field, its expected value, a command, and what follows the field in the command.
+    private static final String IF_FIELD_EQUAL = """
             if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
-            redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+            redis.call(ARGV[3], KEYS[1], ARGV[1], unpack(ARGV, 4))
             return 1""";
-    private static final String DELETE_FIELD_IF_EQUAL = """
-            if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
-            return redis.call('HDEL', KEYS[1], ARGV[1])""";
 
     // A list must neither fill the queue that all requests share, with a command per slot of a cluster, nor keep Redis
     // busy.
@@ -117,17 +113,17 @@ public final class Redis implements AutoCloseable {
 
     /** Replaces the value, without a TTL, if it still is {@code expected}, and reports whether it did so. */
     public boolean replaceIfEqual(String key, String expected, String value) {
-        return eval(REPLACE_IF_EQUAL, key, expected, value) == 1;
+        return eval(IF_EQUAL, key, expected, "SET", value) == 1;
     }
 
     /** Replaces the value, with a TTL, if it still is {@code expected}, and reports whether it did so. */
     public boolean replaceIfEqual(String key, String expected, String value, Duration ttl) {
-        return eval(REPLACE_IF_EQUAL, key, expected, value, "EX", Long.toString(ttl.toSeconds())) == 1;
+        return eval(IF_EQUAL, key, expected, "SET", value, "EX", Long.toString(ttl.toSeconds())) == 1;
     }
 
     /** Deletes the key if its value still is {@code expected}, and reports whether it did so. */
     public boolean deleteIfEqual(String key, String expected) {
-        return eval(DELETE_IF_EQUAL, key, expected) == 1;
+        return eval(IF_EQUAL, key, expected, "DEL") == 1;
     }
 
     /** Returns the milliseconds until the key expires, -1 if it has no TTL, and -2 if it does not exist. */
@@ -170,12 +166,12 @@ public final class Redis implements AutoCloseable {
 
     /** Replaces the field's value if it still is {@code expected}, and reports whether it did so. */
     public boolean hsetIfEqual(String key, String field, String expected, String value) {
-        return eval(REPLACE_FIELD_IF_EQUAL, key, field, expected, value) == 1;
+        return eval(IF_FIELD_EQUAL, key, field, expected, "HSET", value) == 1;
     }
 
     /** Deletes the field if its value still is {@code expected}, and reports whether it did so. */
     public boolean hdelIfEqual(String key, String field, String expected) {
-        return eval(DELETE_FIELD_IF_EQUAL, key, field, expected) == 1;
+        return eval(IF_FIELD_EQUAL, key, field, expected, "HDEL") == 1;
     }
 
     /** Returns the integer that the script returns. */

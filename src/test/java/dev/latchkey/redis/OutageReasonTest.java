@@ -30,7 +30,7 @@ class OutageReasonTest {
             "no reply within REDIS_TIMEOUT_MS: Redis or the network is slow, or REDIS_URL has the wrong scheme";
     private static final String NO_CONNECTION =
             "there is no connection: Redis was restarted, is slow to accept one, or requires TLS (rediss://)";
-    private static final String NO_PERMISSION = "the user of Redis lacks a permission: ACL LOG tells which";
+    private static final String NO_PERMISSION = "the user of Redis lacks a permission: see ACL LOG";
     private static final String CHECK_ADDRESS = "check REDIS_URL, and what a cluster or sentinel announces";
     private static final String WRONG_PASSWORD = "Redis rejects the user or the password: check those in REDIS_URL";
     private static final String SENTINEL_PASSWORD = "a sentinel rejects REDIS_SENTINEL_PASSWORD";
@@ -90,7 +90,7 @@ class OutageReasonTest {
                 "Connection refused: /127.0.0.1:" + port + ": start Redis, or " + CHECK_ADDRESS,
                 reason("redis://127.0.0.1:" + port));
         assertEquals(
-                "DNS has no address for the host name, or does not reply: " + CHECK_ADDRESS,
+                "the host name has no address: " + CHECK_ADDRESS,
                 reason("redis://no-such-host.invalid"));
         try (var web = TestApp.start()) {
             assertEquals("what replies is not Redis: " + CHECK_ADDRESS, reason("redis://127.0.0.1:" + web.port()));
