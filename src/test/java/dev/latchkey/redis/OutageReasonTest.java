@@ -89,9 +89,7 @@ class OutageReasonTest {
         assertEquals(
                 "Connection refused: /127.0.0.1:" + port + ": start Redis, or " + CHECK_ADDRESS,
                 reason("redis://127.0.0.1:" + port));
-        assertEquals(
-                "the host name has no address: " + CHECK_ADDRESS,
-                reason("redis://no-such-host.invalid"));
+        assertEquals("the host name has no address: " + CHECK_ADDRESS, reason("redis://no-such-host.invalid"));
         try (var web = TestApp.start()) {
             assertEquals("what replies is not Redis: " + CHECK_ADDRESS, reason("redis://127.0.0.1:" + web.port()));
         }
