@@ -17,7 +17,7 @@ import dev.latchkey.api.TodoHandlers;
 import dev.latchkey.config.Config;
 import dev.latchkey.http.Problem;
 import dev.latchkey.http.Server;
-import dev.latchkey.logging.AccessLog;
+import dev.latchkey.logging.Logs;
 import dev.latchkey.metrics.JvmMetrics;
 import dev.latchkey.metrics.Registry;
 import dev.latchkey.overload.Bulkhead;
@@ -51,59 +51,48 @@ public record App(
     /**
      * Starts the service, whether Redis replies or not. Until Redis replies, requests that need it get a 503.
      *
-     * @param accessLog receives the requests, unless the configuration turns it off
+     * @param logs receives the requests, unless the configuration turns it off
      * @param cleanUps runs what need not delay a response
      * @throws IOException if the address is not available
      */
-    public static App start(Config config, AccessLog accessLog, Executor cleanUps) throws IOException {
+    public static App start(Config config, Logs logs, Executor cleanUps) throws IOException {
         Core core = Core.open(config, cleanUps);
-        try {
-            var lists = new Bulkhead(MAX_CONCURRENT_LISTS);
-            var policy = new PasswordPolicy(config.passwordMinLength());
-            var registry = new Registry();
-            core.redis().register(registry);
-            core.hasher().register(registry);
-            registry.counter(
-                    "latchkey_access_log_dropped_lines_total",
-                    "Lines that were dropped because nothing read the log fast enough; most are of the access log.",
-                    accessLog::dropped);
-            var health = new HealthHandlers(core.redis());
-            var authHandlers = new AuthHandlers(config.registrationOpen(), core.accounts(), core.tokens(), policy);
-            var sessionHandlers = new SessionHandlers(core.tokens(), lists);
-            var todoIds = new TodoIds(core.clock());
-            var todoHandlers = config.todoApi() ? new TodoHandlers(core.todos(), lists, todoIds, core.clock()) : null;
-            var introspection = new IntrospectionHandlers(core.tokens());
-            ClientCredentials credentials = config.introspectionClient();
-            var clientThrottle = new LoginThrottle(core.redis(), "client", config.loginThrottle());
-            var client = credentials == null ? null : new ClientAuthentication(credentials, clientThrottle);
-            var routes = Routes.of(
-                    authHandlers, sessionHandlers, introspection, client, todoHandlers, health, config.demoPage());
-            Supplier<AuthFilter> authentications =
-                    () -> new AuthFilter(core.tokens().keys());
-            Server server = Server.start(config.http(), routes, authentications, App::problem, accessLog, registry);
-            HttpServer metricsServer = startMetrics(server, config.http().metricsAddress(), registry, health);
-            return new App(config, core, health, server, metricsServer);
-        } catch (IOException | RuntimeException e) {
-            core.close();
-            throw e;
-        }
+        var lists = new Bulkhead(MAX_CONCURRENT_LISTS);
+        var policy = new PasswordPolicy(config.passwordMinLength());
+        var registry = new Registry();
+        core.redis().register(registry);
+        core.hasher().register(registry);
+        registry.counter(
+                "latchkey_access_log_dropped_lines_total",
+                "Lines that were dropped because nothing read the log fast enough; most are of the access log.",
+                logs::dropped);
+        var health = new HealthHandlers(core.redis());
+        var authHandlers = new AuthHandlers(config.registrationOpen(), core.accounts(), core.tokens(), policy);
+        var sessionHandlers = new SessionHandlers(core.tokens(), lists);
+        var todoIds = new TodoIds(core.clock());
+        var todoHandlers = config.todoApi() ? new TodoHandlers(core.todos(), lists, todoIds, core.clock()) : null;
+        var introspection = new IntrospectionHandlers(core.tokens());
+        ClientCredentials credentials = config.introspectionClient();
+        var clientThrottle = new LoginThrottle(core.redis(), "client", config.loginThrottle());
+        var client = credentials == null ? null : new ClientAuthentication(credentials, clientThrottle);
+        var routes = Routes.of(
+                authHandlers, sessionHandlers, introspection, client, todoHandlers, health, config.demoPage());
+        Supplier<AuthFilter> authentications =
+                () -> new AuthFilter(core.tokens().keys());
+        Server server = Server.start(config.http(), routes, authentications, App::problem, logs, registry);
+        HttpServer metricsServer = startMetrics(config.http().metricsAddress(), registry, health);
+        return new App(config, core, health, server, metricsServer);
     }
 
     // Returns null if the configuration has no metrics port. The JDK's management beans are not loaded then.
     private static @Nullable HttpServer startMetrics(
-            Server publicServer, @Nullable InetSocketAddress address, Registry registry, HealthHandlers health)
-            throws IOException {
+            @Nullable InetSocketAddress address, Registry registry, HealthHandlers health) throws IOException {
         if (address == null) {
             return null;
         }
         JvmMetrics.register(registry);
         registry.gauge("latchkey_build_info", "Always 1.", () -> 1, "version", version());
-        try {
-            return Server.startMetrics(address, Routes.ofMetricsPort(registry, health));
-        } catch (IOException e) {
-            publicServer.server().stop(0);
-            throw e;
-        }
+        return Server.startMetrics(address, Routes.ofMetricsPort(registry, health));
     }
 
     /** Returns the version in the manifest of the jar. */

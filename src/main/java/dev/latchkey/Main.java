@@ -97,7 +97,7 @@ public final class Main {
         try {
             Config config = Config.from(environment);
             logs.configure(config.logFormat(), config.logLevel());
-            var app = App.start(config, logs.accessLog(), Thread::startVirtualThread);
+            var app = App.start(config, logs, Thread::startVirtualThread);
             // Not a constant, because a logger that is created before Logs would use the JDK's own configuration.
             var log = System.getLogger("latchkey.main");
             Runtime.getRuntime()

@@ -41,20 +41,17 @@ class HalfDoneTest {
     private static EmbeddedRedis redis;
     private static FaultProxy proxy;
     private static TestApp app;
-    private static Core commands;
 
     @BeforeAll
     static void start() throws Exception {
         redis = EmbeddedRedis.start();
         proxy = new FaultProxy(redis.port(), _ -> nextFault());
         app = TestApp.startOn(new Topology(proxy.url(), redis.url()), "REDIS_TIMEOUT_MS", "400");
-        commands = Core.open(TestApp.config(proxy.url(), "REDIS_TIMEOUT_MS", "400"));
     }
 
     @AfterAll
     static void stop() throws Exception {
         app.close();
-        commands.close();
         proxy.close();
         redis.close();
     }
@@ -249,38 +246,30 @@ class HalfDoneTest {
     /** Runs an operation of an operator, and returns 200 or 503. */
     private static Answer operate(Consumer<AccountAdministration> operation) {
         try {
-            operation.accept(new AccountAdministration(commands.accounts()));
+            operation.accept(new AccountAdministration(app.app().core().accounts()));
             return new Answer(200, Map.of(), "");
         } catch (RedisUnavailableException | ContentionException e) {
             return new Answer(503, Map.of(), e.toString());
         }
     }
 
-    private static void awaitCommands() {
-        Load.await(() -> operate(_ -> commands.redis().ping()).status() == 200);
-    }
-
     @Test
     void repeating_an_interrupted_command_of_an_operator_completes_it() {
-        Consumer<Scenario> beforeRepeating = scenario -> {
-            awaitCommands();
-            scenario.expireReservation();
-        };
         Function<Scenario, Answer> setPassword =
                 scenario -> operate(operator -> operator.setPassword(new Username(scenario.name()), NEW_PASSWORD));
-        interruptAtEachCommand(setPassword, beforeRepeating, (scenario, _, last) -> {
+        interruptAtEachCommand(setPassword, Scenario::expireReservation, (scenario, _, last) -> {
             assertEquals(200, last.status());
             scenario.assertRevoked(scenario.token(), scenario.other());
             assertEquals(200, app.login(scenario.name(), NEW_PASSWORD).status());
         });
         Function<Scenario, Answer> disable = scenario -> operate(operator -> operator.disable(scenario.name()));
-        interruptAtEachCommand(disable, beforeRepeating, (scenario, _, last) -> {
+        interruptAtEachCommand(disable, Scenario::expireReservation, (scenario, _, last) -> {
             assertEquals(200, last.status());
             scenario.assertRevoked(scenario.token(), scenario.other());
             assertEquals(-1, app.redis().pttl("users:" + scenario.name()));
         });
         Function<Scenario, Answer> delete = scenario -> operate(operator -> operator.delete(scenario.name()));
-        interruptAtEachCommand(delete, beforeRepeating, (scenario, _, last) -> {
+        interruptAtEachCommand(delete, Scenario::expireReservation, (scenario, _, last) -> {
             assertEquals(200, last.status());
             scenario.assertNothingInherited();
         });

@@ -34,7 +34,6 @@ class RaceTest {
     private static TestApp app; // is not controlled
     private static TestApp first;
     private static TestApp second;
-    private static Core commands;
     private static AccountAdministration operator;
 
     private static final Request SET_PASSWORD = operator(name -> operator.setPassword(name, NEW_PASSWORD));
@@ -47,16 +46,13 @@ class RaceTest {
         app = TestApp.startOn(interleaver.redisUrl());
         first = interleaver.start(0);
         second = interleaver.start(1);
-        commands = Core.open(TestApp.config(interleaver.url(1)));
-        commands.redis().ping();
-        operator = new AccountAdministration(commands.accounts());
+        operator = new AccountAdministration(second.app().core().accounts());
     }
 
     @AfterAll
     static void stop() throws Exception {
         first.close();
         second.close();
-        commands.close();
         app.close();
         interleaver.close();
     }

@@ -6,7 +6,7 @@ import com.sun.net.httpserver.Filter;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpHandler;
 import dev.latchkey.http.Router.Match;
-import dev.latchkey.logging.AccessLog;
+import dev.latchkey.logging.Logs;
 import dev.latchkey.overload.Deadline;
 import java.io.IOException;
 import java.time.Duration;
@@ -27,7 +27,7 @@ record RequestHandler(
         Supplier<? extends Authentication> authentications,
         Function<Throwable, @Nullable Problem> problems,
         RequestMetrics metrics,
-        AccessLog accessLog,
+        Logs logs,
         Server server)
         implements HttpHandler {
     static final String REQUEST_ID = "X-Request-Id";
@@ -129,7 +129,7 @@ record RequestHandler(
             // The query is left out, because it may contain a token (RFC 6750 §5.3).
             String path = exchange.getRequestURI().getRawPath();
             boolean isProbe = path != null && path.startsWith("/health/"); // may come every second
-            accessLog.add(isProbe, exchange.getRequestMethod(), path, status, micros, requestId);
+            logs.request(isProbe, exchange.getRequestMethod(), path, status, micros, requestId);
         }
     }
 }

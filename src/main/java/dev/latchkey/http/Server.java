@@ -2,7 +2,7 @@ package dev.latchkey.http;
 
 import com.sun.net.httpserver.HttpHandler;
 import com.sun.net.httpserver.HttpServer;
-import dev.latchkey.logging.AccessLog;
+import dev.latchkey.logging.Logs;
 import dev.latchkey.metrics.Registry;
 import java.io.IOException;
 import java.net.BindException;
@@ -34,7 +34,7 @@ public record Server(HttpServer server, ArrivalGate arrivals, Semaphore notInFli
      * @param authentications creates the filter of a guarded request
      * @param problems returns the response to an exception, or null if the exception is unexpected, which is logged and
      *     gets a 500
-     * @param accessLog receives the requests, unless the settings turn it off
+     * @param logs receives the requests, unless the settings turn it off
      * @param registry receives the measurements
      * @throws BindException if the address is not available
      */
@@ -43,7 +43,7 @@ public record Server(HttpServer server, ArrivalGate arrivals, Semaphore notInFli
             List<Route> routes,
             Supplier<? extends Authentication> authentications,
             Function<Throwable, @Nullable Problem> problems,
-            AccessLog accessLog,
+            Logs logs,
             Registry registry)
             throws IOException {
         ServerLimits limits = ServerLimits.ofThisProcess(settings.maxBodyBytes(), settings.metricsAddress() != null);
@@ -53,7 +53,7 @@ public record Server(HttpServer server, ArrivalGate arrivals, Semaphore notInFli
         var server = new Server(create(settings.address(), "PORT"), arrivals, notInFlight, new AtomicBoolean());
         var metrics = new RequestMetrics(registry);
         var router = new Router(routes);
-        var handler = new RequestHandler(settings, router, authentications, problems, metrics, accessLog, server);
+        var handler = new RequestHandler(settings, router, authentications, problems, metrics, logs, server);
         registry.gauge("http_server_active_requests", "Requests in flight.", server::inFlight);
         registry.gauge(
                 "latchkey_http_arriving_requests", "Requests whose headers are not complete yet.", arrivals::arriving);

@@ -17,6 +17,7 @@ import java.util.logging.Level;
 import java.util.logging.LogManager;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Writes one line per log record, for everything in the process that logs. The project's own loggers, {@code
@@ -41,9 +42,9 @@ public final class Logs extends Handler {
     // Entries, and the latches of those who wait until all entries before are written.
     private final BlockingQueue<Object> waiting = new LinkedBlockingQueue<>(MAX_WAITING);
     private final LongAdder dropped = new LongAdder();
-    private final AccessLog accessLog = new AccessLog(this);
     private final Logger own = Logger.getLogger(OWN); // the JDK forgets the level of an unreferenced logger
     private final Logger audit = Logger.getLogger("latchkey.audit");
+    private final Logger access = Logger.getLogger("latchkey.access");
     private volatile LineFormat lines = new LineFormat(Format.TEXT);
     // The following are the writer's.
     private final StringBuilder batch = new StringBuilder();
@@ -101,18 +102,31 @@ public final class Logs extends Handler {
         Logger.getLogger("").setLevel(ownLevel.intValue() < Level.INFO.intValue() ? Level.INFO : ownLevel);
     }
 
-    /** Returns the access log, whose lines this object writes. */
-    public AccessLog accessLog() {
-        return accessLog;
-    }
-
-    long dropped() {
+    /** Returns how many lines have been dropped since the process started. */
+    public long dropped() {
         return dropped.sum();
     }
 
-    void addRequest(Entry line) {
-        if (waiting.size() >= MAX_REQUESTS || !waiting.offer(line)) {
-            dropped.increment();
+    /**
+     * Adds the line of a request to the access log, or drops it if too many lines wait.
+     *
+     * @param isProbe whether the line is only logged at level DEBUG
+     * @param path null if the request target has none
+     * @param status code of the response, or -1 if there is none
+     * @param micros microseconds from the end of the request's headers until its response is sent
+     */
+    public void request(
+            boolean isProbe, String method, @Nullable String path, int status, long micros, String requestId) {
+        Level level = isProbe ? Level.FINE : Level.INFO;
+        if (access.isLoggable(level)) {
+            String cutMethod = LineFormat.cut(method); // a client can make either long, and it waits in memory
+            String cutPath = LineFormat.cut(path);
+            List<?> pairs = List.of(
+                    "method", cutMethod, "path", cutPath, "status", status, "micros", micros, "requestId", requestId);
+            var line = new Entry(System.currentTimeMillis(), level, access.getName(), "request", pairs, "");
+            if (waiting.size() >= MAX_REQUESTS || !waiting.offer(line)) {
+                dropped.increment();
+            }
         }
     }
 

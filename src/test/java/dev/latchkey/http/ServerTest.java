@@ -79,7 +79,7 @@ class ServerTest {
                 e -> e instanceof UnsupportedOperationException
                         ? new Problem(503, "known").withHeader("Retry-After", "1")
                         : e instanceof Problem problem ? problem : null,
-                new Logs(FileDescriptor.out).accessLog(),
+                new Logs(FileDescriptor.out),
                 new Registry());
         raw = new RawClient(server.port());
     }

@@ -2,12 +2,13 @@ package dev.latchkey.logging;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import dev.latchkey.logging.LineFormat.Entry;
 import dev.latchkey.testing.Load;
 import java.io.FileDescriptor;
-import java.util.List;
 import java.util.logging.Level;
 import java.util.logging.LogRecord;
+import java.util.logging.Logger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** The queue of lines, without the thread that writes them. */
@@ -15,9 +16,18 @@ class LogsTest {
     private static final int MAX_REQUESTS = 4096;
     private static final int OTHERS = 1024;
 
-    private static final Entry REQUEST = new Entry(0, Level.INFO, "latchkey.access", "request", List.of(), "");
-
+    private final Logger access = Logger.getLogger("latchkey.access");
     private final Logs logs = new Logs(FileDescriptor.out);
+
+    @BeforeEach
+    void enableAccessLog() {
+        access.setLevel(Level.INFO);
+    }
+
+    @AfterEach
+    void disableAccessLog() {
+        access.setLevel(null);
+    }
 
     private void publish(String logger) {
         var entry = new LogRecord(Level.WARNING, "message");
@@ -25,9 +35,13 @@ class LogsTest {
         logs.publish(entry);
     }
 
+    private void addRequest() {
+        logs.request(false, "GET", "/api/auth/me", 200, 1, "id");
+    }
+
     private void fill() {
         for (int i = 0; i < MAX_REQUESTS; i++) {
-            logs.addRequest(REQUEST);
+            addRequest();
         }
         for (int i = 0; i < OTHERS; i++) {
             publish(i % 2 == 0 ? "latchkey.redis" : "latchkey.audit");
@@ -38,7 +52,7 @@ class LogsTest {
     void requests_leave_room_for_other_lines() {
         fill();
         assertEquals(0, logs.dropped());
-        logs.addRequest(REQUEST);
+        addRequest();
         assertEquals(1, logs.dropped());
     }
 

@@ -101,18 +101,13 @@ public final class Interleaver implements AutoCloseable {
         return redis.url();
     }
 
-    /** Returns the Redis URL for the instance that handles a request. Requests are counted from 0. */
-    public String url(int request) {
-        return lanes.get(request).proxy.url();
-    }
-
     /**
-     * Starts the instance that handles a request. Its clean-ups run after the response, one after the other, as a part of
+     * Starts the instance that handles a request, counted from 0. Its clean-ups run after the response, one after the other, as a part of
      * the request. On threads of their own, the order of their commands would be left to chance.
      */
     public TestApp start(int request, String... settings) throws IOException {
-        var topology = new Topology(url(request), redis.url());
-        return TestApp.startOn(topology, lanes.get(request).cleanUps::add, settings);
+        Lane lane = lanes.get(request);
+        return TestApp.startOn(new Topology(lane.proxy.url(), redis.url()), lane.cleanUps::add, settings);
     }
 
     /**

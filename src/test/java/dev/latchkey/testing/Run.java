@@ -80,9 +80,9 @@ public record Run(TestApp app, Before before, String order, List<Exchange> reque
         return requests.stream().anyMatch(condition);
     }
 
-    @SuppressWarnings("ReferenceEquality") // two requests may be equal
     Stream<Exchange> others(Exchange request) {
-        return requests.stream().filter(other -> other != request);
+        return requests.stream()
+                .filter(other -> other.call().number() != request.call().number());
     }
 
     /** Reports whether a command met a fault. */

@@ -2,7 +2,6 @@ package dev.latchkey.testing;
 
 import dev.latchkey.App;
 import dev.latchkey.config.Config;
-import dev.latchkey.logging.AccessLog;
 import dev.latchkey.logging.Logs;
 import dev.latchkey.tokens.TokenFormat;
 import io.lettuce.core.SetArgs;
@@ -33,7 +32,7 @@ public final class TestApp extends TestClient {
     public static final int CHEAP_ITERATIONS = 1000;
 
     // Writes nothing, because it is not installed.
-    private static final AccessLog ACCESS_LOG = new Logs(FileDescriptor.out).accessLog();
+    private static final Logs LOGS = new Logs(FileDescriptor.out);
 
     private final App app;
     private final RedisAdmin redis;
@@ -66,7 +65,7 @@ public final class TestApp extends TestClient {
     /** @param cleanUps runs the clean-ups of the service */
     public static TestApp startOn(Topology redis, Executor cleanUps, String... settings) throws IOException {
         Config config = config(redis.url(), settings);
-        return new TestApp(App.start(config, ACCESS_LOG, cleanUps), config, redis.adminUrl());
+        return new TestApp(App.start(config, LOGS, cleanUps), config, redis.adminUrl());
     }
 
     /** Returns the configuration for tests, changed by the settings. */
@@ -116,6 +115,11 @@ public final class TestApp extends TestClient {
     /** Returns a client for the metrics port, which must be closed. */
     public TestClient metricsClient() {
         return TestClient.ofOtherServer(app.metricsPort());
+    }
+
+    /** Returns the service, for the commands of an operator. */
+    public App app() {
+        return app;
     }
 
     /** Returns the separate connection to Redis. */
