@@ -30,7 +30,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Tests that the access log is complete, and that nothing waits for it if it cannot be written. */
 class AccessLogTest {
     private static final int CONNECTIONS = 32;
-    private static final int REQUESTS = 1500; // per connection
+    private static final int REQUESTS = 500; // per connection
     private static final Pattern ID = Pattern.compile("latchkey\\.access.*?requestId\\W+?(\\d+-\\d+)");
     private static final Pattern DROPPED = Pattern.compile("WARNING latchkey\\.logging dropped lines lines=(\\d+)");
 
