@@ -43,7 +43,7 @@ record RequestHandler(
         long start = System.nanoTime();
         try (var head = new RequestHead(exchange)) {
             String requestId = head.requestId();
-            Match match = router.match(head.path());
+            Match match = null;
             Response response = null;
             server.notInFlight().acquireUninterruptibly();
             try {
@@ -52,6 +52,7 @@ record RequestHandler(
                 head.reserveMemory();
                 server.arrivals().arrived();
                 head.check();
+                match = router.match(head.path());
                 Deadline.start(LAST_COMMAND);
                 response = respond(exchange, match);
                 response.send(exchange);

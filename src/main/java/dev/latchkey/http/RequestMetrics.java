@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Measures requests: one histogram per route, method and status code, with the names of OpenTelemetry.
  *
- * <p>The labels do not come from the client. A path that no route has, and a method that HTTP does not define, share
- * one value each. Otherwise a client could fill the memory with series.
+ * <p>The labels do not come from the client, which could fill the memory with series. Methods that a route does not have
+ * share one value, and so do those that HTTP does not define.
  */
 final class RequestMetrics {
     private static final String NAME = "http_server_request_duration_seconds";
@@ -33,11 +33,12 @@ final class RequestMetrics {
     /**
      * Counts a request.
      *
-     * @param match null if no route has the path
+     * @param match null if no route has the path, or if the request was refused before its route was found
      * @param status code of the response, or -1 if there is none, because the connection was lost
      */
     void record(String method, @Nullable Match match, int status, long nanos) {
-        String known = METHODS.contains(method) ? method : "_OTHER"; // the name in OpenTelemetry
+        boolean isKnown = METHODS.contains(method) && (match == null || match.route(method) != null);
+        String known = isKnown ? method : "_OTHER"; // the name in OpenTelemetry
         // Prometheus takes an empty label for an absent one.
         var labels = new Labels(known, match == null ? "" : match.path(), status);
         Histogram histogram = histograms.get(labels);
