@@ -214,7 +214,7 @@ class ServerTest {
 
     @Test
     void every_limit_is_set_before_the_jdk_reads_it() {
-        assertEquals("10", System.getProperty("sun.net.httpserver.maxReqTime"));
+        assertEquals("30", System.getProperty("sun.net.httpserver.maxReqTime"));
         assertEquals("30", System.getProperty("sun.net.httpserver.maxRspTime"));
         String connections =
                 Integer.toString(ServerLimits.ofThisProcess(100, false).connections());
