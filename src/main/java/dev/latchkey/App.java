@@ -66,7 +66,7 @@ public record App(
                 "latchkey_access_log_dropped_lines_total",
                 "Lines that were dropped because nothing read the log fast enough; most are of the access log.",
                 logs::dropped);
-        var health = new HealthHandlers(core.redis());
+        var health = new HealthHandlers(core.tokens().keys());
         var authHandlers = new AuthHandlers(config.registrationOpen(), core.accounts(), core.tokens(), policy);
         var sessionHandlers = new SessionHandlers(core.tokens(), lists);
         var todoIds = new TodoIds(core.clock());

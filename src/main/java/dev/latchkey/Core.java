@@ -24,7 +24,8 @@ record Core(
         InstantSource clock,
         TokenStore tokens,
         TodoStore todos,
-        AccountService accounts)
+        AccountService accounts,
+        CleanUp cleanUp)
         implements AutoCloseable {
     /** Starts to connect to Redis. */
     static Core open(Config config) {
@@ -46,11 +47,13 @@ record Core(
         var throttle = new LoginThrottle(redis, "address", config.loginThrottle());
         var lifecycle = new AccountLifecycle(users, tokens, cleanUp, todos::removeAll);
         var accounts = new AccountService(users, tokens, hasher, throttle, lifecycle, cleanUp, clock);
-        return new Core(redis, hasher, clock, tokens, todos, accounts);
+        return new Core(redis, hasher, clock, tokens, todos, accounts, cleanUp);
     }
 
+    /** Waits for clean-ups, at most a second, and disconnects from Redis. */
     @Override
     public void close() {
+        cleanUp.close();
         redis.close();
     }
 }

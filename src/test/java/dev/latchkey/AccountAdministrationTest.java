@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.latchkey.accounts.AccountAdministration;
 import dev.latchkey.accounts.Username;
 import dev.latchkey.overload.ContentionException;
+import dev.latchkey.redis.WrongTypeException;
 import dev.latchkey.testing.EmbeddedRedis;
 import dev.latchkey.testing.RedisAdmin;
 import dev.latchkey.testing.TestApp;
@@ -16,10 +17,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.UUID;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What the commands of an operator do to accounts, without a process per command. */
 class AccountAdministrationTest {
@@ -104,16 +108,57 @@ class AccountAdministrationTest {
     }
 
     @Test
-    void no_operation_interferes_with_a_registration_or_deletion_in_progress() {
+    void the_user_of_a_registration_or_deletion_in_progress_is_not_changed_but_its_sessions_end() {
         reserve("carol");
         assertFalse(accounts.exists("carol"));
         for (Consumer<String> operation : Set.<Consumer<String>>of(
-                accounts::disable,
-                accounts::endSessions,
-                accounts::delete,
-                name -> accounts.setPassword(new Username(name), TestApp.PASSWORD))) {
+                accounts::disable, name -> accounts.setPassword(new Username(name), TestApp.PASSWORD))) {
+            storeSession("carol");
             var e = assertThrows(ContentionException.class, () -> operation.accept("carol"));
             assertTrue(e.retrySeconds() > 50 && e.retrySeconds() <= 60, () -> "seconds: " + e.retrySeconds());
+            assertEquals(List.of(), admin.commands().keys("tokens:*"));
         }
+        storeSession("carol");
+        accounts.endSessions("carol");
+        assertEquals(List.of(), admin.commands().keys("tokens:*"));
+    }
+
+    /** The deletion of a route or a command may have stopped half-way. */
+    @Test
+    void a_deletion_that_has_stopped_half_way_is_completed() {
+        reserve("carol");
+        storeSession("carol");
+        accounts.delete("carol");
+        assertEquals(0, admin.commands().dbsize());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"{", "[]", "\"text\"", "{\"username\":\"dave\"}"})
+    void sessions_end_and_a_user_can_be_repaired_and_deleted_although_the_record_is_damaged(String json) {
+        for (Consumer<String> operation : List.<Consumer<String>>of(
+                accounts::endSessions,
+                accounts::disable,
+                accounts::delete,
+                name -> accounts.setPassword(new Username(name), TestApp.PASSWORD))) {
+            admin.commands().set("users:dave", json);
+            storeSession("dave");
+            operation.accept("dave");
+            assertEquals(List.of(), admin.commands().keys("tokens:*"));
+        }
+        assertTrue(admin.commands().get("users:dave").contains("pbkdf2"));
+    }
+
+    @Test
+    void sessions_end_although_the_record_has_the_wrong_type() {
+        admin.commands().lpush("users:dave", "x");
+        storeSession("dave");
+        assertThrows(WrongTypeException.class, () -> accounts.disable("dave"));
+        assertEquals(List.of(), admin.commands().keys("tokens:*"));
+    }
+
+    private void storeSession(String name) {
+        String token = UUID.randomUUID().toString();
+        admin.commands().set("tokens:" + token, name);
+        admin.commands().hset("sessions:" + name, token, "{}");
     }
 }

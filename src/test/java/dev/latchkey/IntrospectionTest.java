@@ -191,7 +191,7 @@ class IntrospectionTest extends StorageMatrix {
             assertNotEquals("", expect(429, introspectAs(client, wrong)).header("Retry-After"));
 
             expect(200, introspectAs(client, TestClient.CLIENT_SECRET));
-            assertEquals("101", limited.redis().hget(key, "all"));
+            assertEquals("100", limited.redis().hget(key, "all"));
             expect(401, introspectAs(limited.from(TestClient.newAddress()), wrong));
             String name = TestApp.newName();
             client.register(name);

@@ -15,7 +15,7 @@ import io.lettuce.core.SetArgs;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -199,28 +199,60 @@ class RaceTest {
 
     /** Simulates a process that is suspended for longer than its reservation of the username lasts. */
     @Test
-    void a_registration_with_an_expired_reservation_deletes_no_data_of_the_next_user() throws Exception {
-        var reservationFound = new AtomicBoolean();
-        for (int commands = 1; !reservationFound.get(); commands++) {
-            assertTrue(commands < 20, "No reservation was found.");
+    void a_registration_with_an_expired_reservation_neither_replaces_the_next_user_nor_deletes_its_data()
+            throws Exception {
+        int suspended = 0;
+        for (int commands = 1; commands < 20; commands++) {
             String name = TestApp.newName();
+            var record = new AtomicReference<>("");
             Callable<Answer> registerNext = () -> {
                 Answer answer = second.register(name);
                 if (app.redis().pttl("users:" + name) > 0) {
                     app.redis().del("users:" + name);
-                    reservationFound.set(true);
-                    answer = second.send("POST", "/api/todos", second.newToken(name), "{\"name\":\"mine\"}");
+                    String token = second.newToken(name);
+                    record.set(app.redis().get("users:" + name));
+                    return second.send("POST", "/api/todos", token, "{\"name\":\"mine\"}");
                 }
                 return answer;
             };
             List<Answer> answers =
                     interleaver.run(suspendFirst(commands), List.of(() -> first.register(name), registerNext));
-            if (reservationFound.get()) {
+            if (!record.get().isEmpty()) {
                 assertEquals(503, answers.getFirst().status());
                 assertEquals(201, answers.getLast().status());
-                assertEquals(1, app.redis().hlen("todos:" + name));
+                assertEquals(record.get(), app.redis().get("users:" + name));
+                // Between the check of the reservation and the deletion, nothing can protect the data.
+                assertTrue(suspended > 0 || app.redis().hlen("todos:" + name) == 1);
+                suspended++;
             }
         }
+        assertTrue(suspended > 2, "suspended " + suspended + " times");
+    }
+
+    @Test
+    void a_deletion_deletes_no_data_of_the_next_user() throws Exception {
+        int created = 0;
+        for (int commands = 1; commands < 25; commands++) {
+            String name = TestApp.newName();
+            String token = app.newToken(name);
+            Callable<Answer> registerNext = () -> {
+                Answer registered = second.register(name);
+                return registered.status() == 201
+                        ? second.send(
+                                "POST",
+                                "/api/todos",
+                                second.login(name, TestApp.PASSWORD).field("token"),
+                                "{\"name\":\"mine\"}")
+                        : registered;
+            };
+            List<Answer> answers = interleaver.run(
+                    suspendFirst(commands), List.of(() -> first.deleteAccount(token, TestApp.PASSWORD), registerNext));
+            if (answers.getLast().status() == 201) {
+                assertEquals(1, app.redis().hlen("todos:" + name), "suspended after " + commands + " commands");
+                created++;
+            }
+        }
+        assertTrue(created > 0);
     }
 
     @Test

@@ -139,7 +139,7 @@ class RedisConnectionTest {
                 app.verify(token);
                 String clients = app.redis().clientList();
                 long closed = app.redis().clientKill(KillArgs.Builder.skipme());
-                assertEquals(1, closed, clients);
+                assertEquals(2, closed, clients);
                 // A command that is sent before the service has noticed the loss fails, because it is not sent twice.
                 Load.await(() -> clients.lines()
                                 .filter(client -> isOpen(client, redis.port()))

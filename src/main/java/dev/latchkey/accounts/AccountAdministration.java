@@ -3,6 +3,7 @@ package dev.latchkey.accounts;
 import dev.latchkey.accounts.UserStore.UserRecord;
 import dev.latchkey.overload.Attempts;
 import dev.latchkey.overload.ContentionException;
+import dev.latchkey.redis.WrongTypeException;
 import dev.latchkey.tokens.TokenStore;
 import java.time.Instant;
 import java.util.Set;
@@ -13,7 +14,8 @@ import org.jspecify.annotations.Nullable;
  * What an operator does to any account, without its password. It follows the rules of {@link AccountService}, so it is
  * safe against concurrent requests, and an operation that has failed half-way can be repeated.
  *
- * <p>All operations throw a {@link ContentionException} while a request registers or deletes the user.
+ * <p>While a request registers or deletes the user, {@link #setPassword} and {@link #disable} throw a {@link
+ * ContentionException}. The sessions end all the same, and also if the record is damaged.
  */
 public record AccountAdministration(AccountService accounts) {
     // Only the first attempt computes a hash.
@@ -41,12 +43,12 @@ public record AccountAdministration(AccountService accounts) {
      */
     public String resolve(String name) {
         String canonical = Username.canonical(name);
-        return canonical.isEmpty() || users().find(name) != null ? name : canonical;
+        return canonical.isEmpty() || users().exists(name) ? name : canonical;
     }
 
     /** Reports whether there is such a user, enabled or disabled. */
     public boolean exists(String username) {
-        UserRecord record = users().find(username);
+        UserRecord record = users().findEvenIfUnreadable(username, Instant.EPOCH);
         return record != null && users().reservedSeconds(record.user()) == 0;
     }
 
@@ -58,10 +60,10 @@ public record AccountAdministration(AccountService accounts) {
     public Result setPassword(Username username, String password) {
         String name = username.text();
         String hash;
-        try (var turn = accounts.hasher().awaitTurn()) {
+        try (var turn = accounts.hasher().awaitTurn("")) {
             hash = turn.hash(password);
         }
-        for (var attempts = new Attempts(MAX_ATTEMPTS); ; attempts.next()) {
+        for (var attempts = Attempts.limitedTo(MAX_ATTEMPTS); ; attempts.next()) {
             UserRecord record = unreserved(name);
             if (record == null) {
                 if (accounts.lifecycle()
@@ -76,31 +78,27 @@ public record AccountAdministration(AccountService accounts) {
 
     /** Ends all sessions, and refuses every login until the next {@link #setPassword}. The username stays taken. */
     public Result disable(String username) {
-        for (var attempts = new Attempts(MAX_ATTEMPTS); ; attempts.next()) {
+        for (var attempts = Attempts.limitedTo(MAX_ATTEMPTS); ; attempts.next()) {
             UserRecord record = unreserved(username);
             // If the record has no hash, an earlier call may have failed before it had ended all sessions.
-            if (record == null || record.user().passwordHash().isEmpty() || users().replaceHash(record, "") != null) {
-                return endSessions(username, record);
+            if (record == null || users().disable(record)) {
+                return new Result(record != null, tokens().revokeAll(username));
             }
         }
     }
 
     /** Ends all sessions. The user can log in again. */
     public Result endSessions(String username) {
-        return endSessions(username, unreserved(username));
-    }
-
-    private Result endSessions(String username, @Nullable UserRecord record) {
-        return new Result(record != null, record == null ? Set.of() : tokens().revokeAll(username));
+        return new Result(users().exists(username), tokens().revokeAll(username));
     }
 
     /**
-     * Deletes the user with all sessions and data. If there is no such user, this deletes what an earlier deletion may
-     * have left.
+     * Deletes the user with all sessions and data. If there is no such user, or if a deletion has stopped half-way, this
+     * deletes what is left.
      */
     public Result delete(String username) {
-        for (var attempts = new Attempts(MAX_ATTEMPTS); ; attempts.next()) {
-            UserRecord record = unreserved(username);
+        for (var attempts = Attempts.limitedTo(MAX_ATTEMPTS); ; attempts.next()) {
+            UserRecord record = find(username);
             Instant now = accounts.clock().instant();
             Set<String> endedIds = accounts.lifecycle().delete(username, record, null, now);
             if (endedIds != null) {
@@ -124,14 +122,24 @@ public record AccountAdministration(AccountService accounts) {
         });
     }
 
-    // Returns null if there is no such user.
+    // Returns null if there is no such user. If the record cannot be changed, at least the sessions end.
     private @Nullable UserRecord unreserved(String username) {
-        UserRecord record = users().find(username);
+        UserRecord record = find(username);
         long seconds = record == null ? 0 : users().reservedSeconds(record.user());
         if (seconds > 0) {
+            Audit.sessionsRevoked(null, username, tokens().revokeAll(username));
             throw new ContentionException(seconds);
         }
         return record;
+    }
+
+    private @Nullable UserRecord find(String username) {
+        try {
+            return users().findEvenIfUnreadable(username, accounts.clock().instant());
+        } catch (WrongTypeException e) {
+            Audit.sessionsRevoked(null, username, tokens().revokeAll(username));
+            throw e;
+        }
     }
 
     private UserStore users() {

@@ -2,8 +2,8 @@ package dev.latchkey.accounts;
 
 import dev.latchkey.accounts.UserStore.UserRecord;
 import dev.latchkey.overload.Attempts;
-import dev.latchkey.overload.OverloadedException;
 import dev.latchkey.redis.CleanUp;
+import dev.latchkey.redis.RedisUnavailableException;
 import dev.latchkey.tokens.Caller;
 import dev.latchkey.tokens.ClientInfo;
 import dev.latchkey.tokens.IssuedToken;
@@ -20,8 +20,8 @@ import org.jspecify.annotations.Nullable;
  * changed, they delete the token before any client knows it. Whichever runs second therefore sees the other. An
  * operation whose record has changed starts over, and verifies the password against the new record.
  *
- * <p>An attempt is counted before its hash is computed. A correct password gives it back, so that correct logins cannot
- * lock out an office or a web backend behind one address.
+ * <p>An attempt is counted after the wait for a hash thread, so that few are in flight, and before its hash is computed.
+ * A correct password gives it back, so that correct logins cannot lock out an office or a web backend behind one address.
  *
  * @param clock in milliseconds
  */
@@ -39,9 +39,8 @@ public record AccountService(
     /** Creates a user. Returns null if the username is taken. */
     public @Nullable User register(Username username, String password, ClientInfo client) {
         User user;
-        // Not given back after a success, because what a registration stores stays.
-        var attempt = throttle.acquire(client, null);
-        try (var turn = awaitTurn(attempt)) {
+        try (var turn = awaitTurn(client)) {
+            throttle.count(client); // and not given back after a success, because what a registration stores stays
             user = new User(username.text(), turn.hash(password), clock.instant());
         }
         if (!lifecycle.create(user)) {
@@ -59,15 +58,13 @@ public record AccountService(
      */
     public IssuedToken login(String name, String password, ClientInfo client) {
         String username = Username.canonical(name);
-        for (var attempts = new Attempts(MAX_ATTEMPTS); ; attempts.next()) {
+        for (var attempts = Attempts.limitedTo(MAX_ATTEMPTS); ; attempts.next()) {
             UserRecord record = username.isEmpty() ? null : users.find(username);
-            var attempt = throttle.acquire(client, name);
-            try (var turn = awaitTurn(attempt)) {
-                if (!turn.verify(password, UserStore.hash(record)) || record == null) {
+            try (var turn = awaitTurn(client)) {
+                if (!verify(turn, name, record, password, client, false) || record == null) {
                     Audit.log("login failed", client, username, "");
                     throw new WrongPasswordException("The username or the password is wrong.");
                 }
-                throttle.reset(attempt);
                 record = upgradeHash(turn, record, password);
             }
             IssuedToken issued = issue(record, client);
@@ -108,21 +105,17 @@ public record AccountService(
      */
     public IssuedToken changePassword(Caller caller, String current, String next, ClientInfo client) {
         String username = caller.username();
-        for (var attempts = new Attempts(MAX_ATTEMPTS); ; attempts.next()) {
+        for (var attempts = Attempts.limitedTo(MAX_ATTEMPTS); ; attempts.next()) {
             UserRecord record = users.find(username);
             UserRecord changed;
-            var attempt = throttle.acquire(client, username);
-            try (var turn = awaitTurn(attempt)) {
-                if (record != null && turn.verify(current, UserStore.hash(record))) {
+            try (var turn = awaitTurn(client)) {
+                if (record != null && verify(turn, username, record, current, client, false)) {
                     changed = users.replaceHash(record, turn.hash(next));
-                } else {
-                    attempt = throttle.acquire(client, username); // the new password is a second guess
-                    if (record == null || !turn.verify(next, UserStore.hash(record))) {
-                        throw wrongPassword(caller, client);
-                    }
+                } else if (record != null && verify(turn, username, record, next, client, false)) { // a second guess
                     changed = record;
+                } else {
+                    throw wrongPassword(caller, client);
                 }
-                throttle.reset(attempt);
             }
             IssuedToken issued = changed == null ? null : replaceSessions(caller, changed, client);
             if (issued != null) {
@@ -156,15 +149,13 @@ public record AccountService(
     public void delete(Caller caller, String password, ClientInfo client) {
         String username = caller.username();
         String sessionId = tokens.sessionId(caller);
-        for (var attempts = new Attempts(MAX_ATTEMPTS); ; attempts.next()) {
+        for (var attempts = Attempts.limitedTo(MAX_ATTEMPTS); ; attempts.next()) {
             UserRecord record = users.find(username);
             if (record != null && users.reservedSeconds(record.user()) == 0) {
-                var attempt = throttle.acquire(client, username);
-                try (var turn = awaitTurn(attempt)) {
-                    if (!turn.verify(password, UserStore.hash(record))) {
+                try (var turn = awaitTurn(client)) {
+                    if (!verify(turn, username, record, password, client, true)) {
                         throw wrongPassword(caller, client);
                     }
-                    throttle.reset(attempt);
                 }
             }
             Set<String> endedIds = lifecycle.delete(username, record, caller, clock.instant());
@@ -176,13 +167,35 @@ public record AccountService(
         }
     }
 
-    private PasswordHasher.Turn awaitTurn(LoginThrottle.Attempt attempt) {
+    // If Redis has stopped replying meanwhile, one turn after the other would wait for the timeout of its command.
+    private PasswordHasher.Turn awaitTurn(ClientInfo client) {
+        long start = System.nanoTime();
+        var turn = hasher.awaitTurn(client.rateLimitKey());
         try {
-            return hasher.awaitTurn();
-        } catch (OverloadedException e) {
-            throttle.release(attempt); // its hash was never computed
+            users.redis().requireNoTimeoutSince(start);
+            return turn;
+        } catch (RedisUnavailableException e) {
+            turn.close();
             throw e;
         }
+    }
+
+    private boolean verify(
+            PasswordHasher.Turn turn,
+            String name,
+            @Nullable UserRecord record,
+            String password,
+            ClientInfo client,
+            boolean evenIfFull) {
+        String hash = record == null ? null : record.user().passwordHash();
+        var attempt = throttle.start(client, name, hash, evenIfFull);
+        boolean correct = turn.verify(password, hash);
+        if (correct) {
+            throttle.succeeded(attempt);
+        } else {
+            throttle.failed(attempt);
+        }
+        return correct;
     }
 
     private WrongPasswordException wrongPassword(Caller caller, ClientInfo client) {

@@ -13,11 +13,19 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Limits how often secrets can be guessed. Counters are in Redis, for all instances together: the hashes {@code
- * throttle:{scope}:{address}} have one field per username, a field {@code all} for all attempts from that address,
- * and a field {@code window} that identifies the fixed window.
+ * throttle:{scope}:{address}} have these fields, which end with the fixed window.
  *
- * <p>An attempt is counted before its hash is computed. Otherwise concurrent attempts could all pass the check before
- * any of them is counted. There is no limit on a username alone, because anyone could then lock a user out.
+ * <ul>
+ *   <li>{@code all}: attempts from that address, except successful ones
+ *   <li>{@code busy}: those of them whose hash is being computed
+ *   <li>{@code ID} and {@code ID:busy}: the same for one username
+ *   <li>{@code refused}: exists if an attempt was refused, which is logged once
+ *   <li>{@code window}: identifies the window
+ * </ul>
+ *
+ * <p>An attempt is checked and then counted, in one script, immediately before its hash is computed. A refused attempt
+ * changes no count, so an address above a limit can neither extend its window nor fill the memory. There is no limit on
+ * a username alone, because anyone could then lock a user out.
  *
  * @param scope {@code address} for passwords. Other secrets have another scope, so that a program with a wrong secret
  *     does not lock out the users behind its address.
@@ -26,89 +34,118 @@ import org.jspecify.annotations.Nullable;
 public record LoginThrottle(Redis redis, String scope, boolean enabled) {
     private static final Duration WINDOW = Duration.ofMinutes(15);
 
-    // An address above its limit adds no further usernames, because it could fill the memory with them. A hash
-    // without a TTL gets one, because it would otherwise stay locked forever.
+    // Returns 0 and the window, or the milliseconds until a retry may succeed and whether this is the first refusal. If
+    // only attempts in flight are in the way, that is soon, because correct ones give their counts back. A hash without
+    // a TTL gets one, because it would otherwise stay locked forever.
     private static final String COUNT = """
-            local all = redis.call('HINCRBY', KEYS[1], 'all', 1)
-            local name = 0
-            if ARGV[2] ~= '' and all <= tonumber(ARGV[3]) then name = redis.call('HINCRBY', KEYS[1], ARGV[2], 1) end
-            if redis.call('PTTL', KEYS[1]) < 0 then
-              redis.call('PEXPIRE', KEYS[1], ARGV[1])
-              redis.call('HSET', KEYS[1], 'window', ARGV[4])
+            local key, id = KEYS[1], ARGV[2]
+            if redis.call('PTTL', key) < 0 then
+              redis.call('HSET', key, 'window', ARGV[5])
+              redis.call('PEXPIRE', key, ARGV[1])
             end
-            return {tostring(all), tostring(name), tostring(redis.call('PTTL', KEYS[1])), redis.call('HGET', KEYS[1], 'window') or ''}""";
-    // Only within the window of the count: in a later window it would allow more attempts than the limit.
-    private static final String GIVE_BACK = """
-            if not redis.call('HGET', KEYS[1], 'all') then return 0 end
-            if (redis.call('HGET', KEYS[1], 'window') or '') ~= ARGV[1] then return 0 end
-            redis.call('HINCRBY', KEYS[1], 'all', -1)
-            if ARGV[2] == '' then return 1 end
-            if ARGV[3] == 'reset' then return redis.call('HDEL', KEYS[1], ARGV[2]) end
-            return redis.call('HINCRBY', KEYS[1], ARGV[2], -1)""";
+            local function number(field) return tonumber(redis.call('HGET', key, field) or 0) end
+            local all, name, max, maxPerName = number('all'), number(id), tonumber(ARGV[3]), tonumber(ARGV[4])
+            if all >= max or name >= maxPerName then
+              local soon = all - number('busy') < max and name - number(id .. ':busy') < maxPerName
+              local retry = math.max(1, redis.call('PTTL', key))
+              if soon then retry = math.min(retry, 1000) end
+              return {tostring(retry), tostring(redis.call('HSETNX', key, 'refused', 1))}
+            end
+            redis.call('HINCRBY', key, 'all', 1)
+            if id ~= '' then
+              for _, field in ipairs({id, id .. ':busy', 'busy'}) do redis.call('HINCRBY', key, field, 1) end
+            end
+            return {'0', redis.call('HGET', key, 'window') or ''}""";
+    // Only within the window of the count: in a later window it would allow more attempts than the limit. A success
+    // leaves only those attempts of the username that are in flight.
+    private static final String END = Redis.EVEN_IF_FULL + """
+            local key, id, outcome, gone = KEYS[1], ARGV[2], ARGV[3], {}
+            if not redis.call('HGET', key, 'all') or (redis.call('HGET', key, 'window') or '') ~= ARGV[1] then return 0 end
+            local function subtract(number, field)
+              local left = redis.call('HINCRBY', key, field, -number)
+              if left == 0 and field ~= 'all' then gone[#gone + 1] = field end
+              return left
+            end
+            if outcome ~= 'failed' and subtract(1, 'all') == 0 and outcome == 'withdrawn' then
+              return redis.call('DEL', key)
+            end
+            if id == '' then return 1 end
+            local busy = subtract(1, id .. ':busy')
+            subtract(1, 'busy')
+            if outcome == 'withdrawn' then subtract(1, id) end
+            if outcome == 'succeeded' then subtract(redis.call('HGET', key, id) - busy, id) end
+            if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
+            return 1""";
 
     private record Limit(String address, int max, int maxPerName) {}
 
-    private record Count(String key, long all, long name, long remainingMillis, String window) {}
+    private record Count(String key, String window) {}
 
-    /** A counted attempt. */
-    public record Attempt(String nameId, List<Count> counted) {}
+    /** A counted attempt, which ends with {@link #succeeded} or {@link #failed}. */
+    public record Attempt(String nameId, List<Count> counts) {}
 
     /**
-     * Counts an attempt.
+     * Counts an attempt that has no username, and that counts whether it succeeds or not.
      *
-     * @param name the username whose password is tried, whether such a user exists or not; null if there is no username
      * @throws RateLimitedException if there were too many attempts
      */
-    public Attempt acquire(ClientInfo client, @Nullable String name) {
-        String nameId = name == null ? "" : id(name);
-        List<Count> counted = new ArrayList<>();
-        // Many users may share the /48 of an IPv6 address, but a single client may own its 65,536 networks.
-        var limits = List.of(new Limit(client.rateLimitKey(), 100, 10), new Limit(client.siteRateLimitKey(), 1000, 40));
-        for (Limit limit : limits) {
-            if (enabled && !limit.address().isEmpty()) {
-                Count count = count("throttle:" + scope + ":" + limit.address(), nameId, limit.max());
-                if (count.all() > limit.max() || count.name() > limit.maxPerName()) {
-                    // Not counted for the site: one of its networks must not lock out the others.
-                    if (scope.equals("address")) {
-                        Audit.log("throttled", client, name == null ? "" : Username.canonical(name), "");
-                    }
-                    throw new RateLimitedException(Math.ceilDiv(Math.max(1, count.remainingMillis()), 1000));
-                }
-                counted.add(count);
-            }
-        }
-        return new Attempt(nameId, counted);
-    }
-
-    /** Gives an attempt back if its hash was never computed. */
-    public void release(Attempt attempt) {
-        giveBack(attempt, "");
+    public void count(ClientInfo client) {
+        var _ = start(client, "", null, false);
     }
 
     /**
-     * Gives a successful attempt back, and resets the username's count, so that the user may mistype the password
-     * again.
+     * Counts an attempt to log in.
+     *
+     * @param name the username as typed, whether such a user exists or not
+     * @param passwordHash of the user; null if there is none. A new password has no failed attempts.
+     * @param evenIfFull whether the attempt may be counted while Redis is full, because what follows makes room
+     * @throws RateLimitedException if there were too many attempts
      */
-    public void reset(Attempt attempt) {
-        giveBack(attempt, "reset");
-    }
-
-    private void giveBack(Attempt attempt, String mode) {
-        for (Count counted : attempt.counted()) {
-            CleanUp.ignoreFailure(() -> redis.eval(GIVE_BACK, counted.key(), counted.window(), attempt.nameId(), mode));
+    public Attempt start(ClientInfo client, String name, @Nullable String passwordHash, boolean evenIfFull) {
+        // Not the username itself: a user may have typed a password there, which would be readable in Redis.
+        String nameId = name.isEmpty() ? "" : Base64Url.sha256(name.toLowerCase(Locale.ROOT) + '\n' + passwordHash);
+        List<Count> counts = new ArrayList<>();
+        // Many users may share the /48 of an IPv6 address, but a single client may own its 65,536 networks. The /48
+        // comes
+        // first: above its limit, nothing may be stored for each of its networks.
+        var limits = List.of(new Limit(client.siteRateLimitKey(), 1000, 40), new Limit(client.rateLimitKey(), 100, 10));
+        for (Limit limit : limits) {
+            if (!enabled || limit.address().isEmpty()) {
+                continue;
+            }
+            String key = "throttle:" + scope + ":" + limit.address();
+            String window = Long.toHexString(ThreadLocalRandom.current().nextLong());
+            String max = Integer.toString(limit.max());
+            String maxPerName = Integer.toString(limit.maxPerName());
+            String script = evenIfFull ? Redis.EVEN_IF_FULL + COUNT : COUNT;
+            List<String> reply =
+                    redis.evalList(script, key, Long.toString(WINDOW.toMillis()), nameId, max, maxPerName, window);
+            long retryMillis = Long.parseLong(reply.getFirst());
+            if (retryMillis > 0) {
+                end(new Attempt(nameId, counts), "withdrawn"); // one network must not lock out the others of its site
+                if (scope.equals("address") && reply.getLast().equals("1")) {
+                    Audit.log("throttled", client, Username.canonical(name), "");
+                }
+                throw new RateLimitedException(Math.ceilDiv(retryMillis, 1000));
+            }
+            counts.add(new Count(key, reply.getLast()));
         }
+        return new Attempt(nameId, counts);
     }
 
-    private Count count(String key, String field, int max) {
-        String windowId = Long.toHexString(ThreadLocalRandom.current().nextLong());
-        List<String> reply =
-                redis.evalList(COUNT, key, Long.toString(WINDOW.toMillis()), field, Integer.toString(max), windowId);
-        long[] numbers = reply.stream().limit(3).mapToLong(Long::parseLong).toArray();
-        return new Count(key, numbers[0], numbers[1], numbers[2], reply.get(3));
+    /** Gives the attempt back, and forgets the failed ones of the user, who may mistype the password again. */
+    public void succeeded(Attempt attempt) {
+        end(attempt, "succeeded");
     }
 
-    // Not the username itself: a user may have typed a password there, which would be readable in Redis.
-    private static String id(String name) {
-        return Base64Url.sha256(name.toLowerCase(Locale.ROOT));
+    /** Keeps the attempt in the count. */
+    public void failed(Attempt attempt) {
+        end(attempt, "failed");
+    }
+
+    private void end(Attempt attempt, String outcome) {
+        for (Count count : attempt.counts()) {
+            CleanUp.ignoreFailure(() -> redis.eval(END, count.key(), count.window(), attempt.nameId(), outcome));
+        }
     }
 }

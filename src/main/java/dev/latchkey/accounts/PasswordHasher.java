@@ -76,10 +76,11 @@ public final class PasswordHasher {
     /**
      * Waits for a hash thread.
      *
+     * @param owner of the hash, the address for the rate limit: one address cannot keep the threads for itself
      * @throws OverloadedException if none was free for 3 seconds
      */
-    Turn awaitTurn() {
-        return new Turn(threads.enter());
+    Turn awaitTurn(String owner) {
+        return new Turn(threads.enter(owner));
     }
 
     /** The use of a hash thread, for one hash after the other, until it is closed. */

@@ -25,7 +25,11 @@ public record UserStore(Redis redis) {
         }
     }
 
-    /** Returns null if there is no such user. */
+    /**
+     * Returns null if there is no such user.
+     *
+     * @throws IllegalStateException if the record is unreadable
+     */
     @Nullable
     UserRecord find(String username) {
         String json = redis.get(key(username));
@@ -38,9 +42,17 @@ public record UserStore(Redis redis) {
         return record == null || record.user().passwordHash().isEmpty() ? null : record.user();
     }
 
-    /** Returns the password hash, or null if there is no record. */
-    static @Nullable String hash(@Nullable UserRecord record) {
-        return record == null ? null : record.user().passwordHash();
+    /** As {@link #find}, but an unreadable record counts as that of a user without a password. */
+    @Nullable
+    UserRecord findEvenIfUnreadable(String username, Instant now) {
+        String json = redis.get(key(username));
+        User user = json == null ? null : readable(json);
+        return json == null ? null : new UserRecord(user == null ? new User(username, "", now) : user, json);
+    }
+
+    /** Reports whether there is a record, also an unreadable one or a key of the wrong type. */
+    boolean exists(String username) {
+        return redis.pttl(key(username)) != -2;
     }
 
     /**
@@ -97,7 +109,7 @@ public record UserStore(Redis redis) {
     }
 
     /**
-     * Replaces the password hash and keeps unknown fields. Returns the new record, or null, and does nothing, if the
+     * Replaces the password hash and keeps unknown fields. Replaces an unreadable record as a whole. Returns the new record, or null, and does nothing, if the
      * record has changed since it was read.
      */
     @Nullable
@@ -114,7 +126,16 @@ public record UserStore(Redis redis) {
     @Nullable
     UserRecord disableLogin(UserRecord record) {
         UserRecord changed = withHash(record, "");
-        return redis.replaceIfEqual(key(record), record.json(), changed.json(), RESERVATION) ? changed : null;
+        return redis.shrinkIfEqual(key(record), record.json(), changed.json(), RESERVATION) ? changed : null;
+    }
+
+    /**
+     * Removes the password, so that the user cannot log in, and the username stays taken. Reports whether it did so. It
+     * does nothing if the record has changed since it was read.
+     */
+    boolean disable(UserRecord record) {
+        return redis.shrinkIfEqual(
+                key(record), record.json(), withHash(record, "").json(), null);
     }
 
     /** Deletes the record, unless it has changed since it was read. */
@@ -123,9 +144,9 @@ public record UserStore(Redis redis) {
     }
 
     private static UserRecord withHash(UserRecord record, String hash) {
-        User user = record.user();
-        String json = Json.withField(record.json(), "passwordHash", hash);
-        return new UserRecord(new User(user.username(), hash, user.createdDate()), json);
+        var user = new User(record.user().username(), hash, record.user().createdDate());
+        boolean isReadable = readable(record.json()) != null;
+        return new UserRecord(user, isReadable ? Json.withField(record.json(), "passwordHash", hash) : Json.text(user));
     }
 
     private static String key(UserRecord record) {

@@ -32,7 +32,7 @@ public record ClientAuthentication(ClientCredentials credentials, LoginThrottle 
         if (headers.size() == 1 && isCorrect(headers.getFirst())) {
             return credentials.id();
         }
-        var _ = throttle.acquire(request.client(), null); // not logged: the limit also bounds the audit log
+        throttle.count(request.client()); // the limit also bounds the audit log
         // The id that was sent is left out, because the client may have confused it with the secret.
         Audit.log("client authentication failed", request.client(), "", "");
         throw unauthorized("The client id or the client secret is wrong.");

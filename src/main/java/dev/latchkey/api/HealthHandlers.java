@@ -1,8 +1,8 @@
 package dev.latchkey.api;
 
 import dev.latchkey.http.Response;
-import dev.latchkey.redis.Redis;
 import dev.latchkey.redis.RedisUnavailableException;
+import dev.latchkey.tokens.TokenKeys;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -14,11 +14,11 @@ import java.util.Map;
 public final class HealthHandlers {
     private static final Response UP = Response.json(200, Map.of("status", "up"));
 
-    private final Redis redis;
+    private final TokenKeys tokens;
     private volatile boolean draining;
 
-    public HealthHandlers(Redis redis) {
-        this.redis = redis;
+    public HealthHandlers(TokenKeys tokens) {
+        this.tokens = tokens;
     }
 
     /** Makes {@code /health/ready} respond with 503 from now on. */
@@ -35,7 +35,7 @@ public final class HealthHandlers {
             return down("draining", true);
         }
         try {
-            redis.ping();
+            tokens.probe();
             return UP;
         } catch (RedisUnavailableException e) {
             return switch (e.reason()) {

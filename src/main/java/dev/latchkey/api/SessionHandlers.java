@@ -28,7 +28,7 @@ public record SessionHandlers(TokenStore tokens, Bulkhead lists) {
     }
 
     Response list(Request request, Caller caller) {
-        try (var _ = lists.enter()) {
+        try (var _ = lists.enter(caller.username())) {
             String currentId = tokens.sessionId(caller);
             List<SessionBody> sessions = tokens.sessions(caller.username()).stream()
                     .map(session -> new SessionBody(session, session.id().equals(currentId)))

@@ -29,7 +29,7 @@ public record TodoHandlers(TodoStore store, Bulkhead lists, TodoIds ids, Instant
         var limit = query.optional("limit", TodoHandlers::limit);
         var after = query.optional("after", TodoIds::check);
         query.throwIfInvalid();
-        try (var _ = lists.enter()) {
+        try (var _ = lists.enter(caller.username())) {
             var page =
                     store.list(caller.username(), status.orElse(null), limit.orElse(DEFAULT_LIMIT), after.orElse(""));
             return Response.json(200, page);

@@ -98,9 +98,8 @@ public final class UserCommands {
      */
     public void run(List<String> arguments) throws CommandException {
         try (out) {
-            // Before the operator types a password. The first connection may take longer than a command may.
-            redis.awaitFirstAttempt();
-            redis.ping();
+            redis.awaitFirstAttempt(); // which may take longer than a command may
+            // Reads a record, so an operator types a password only if Redis is available.
             String name = arguments.size() == 1 ? "" : users.resolve(arguments.getLast());
             Objects.requireNonNull(COMMANDS.get(arguments.getFirst())).run(this, name);
         } catch (RedisUnavailableException e) {

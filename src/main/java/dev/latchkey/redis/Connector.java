@@ -151,7 +151,11 @@ final class Connector implements AutoCloseable {
     /** Returns how long a command that cannot be sent may wait for a connection. */
     Duration patience() {
         boolean justLost = System.nanoTime() - lastLostNanos < timeout.toNanos();
-        return justLost ? timeout : client instanceof RedisClusterClient ? NODE_CONNECT_TIME : MIN_PATIENCE;
+        if (client instanceof RedisClusterClient) {
+            return justLost ? timeout : NODE_CONNECT_TIME;
+        }
+        // If the other connection is open, this one soon will be.
+        return justLost || isConnected() ? timeout : MIN_PATIENCE;
     }
 
     /** Closes all connections, unless one is new. Lettuce then finds the current master. */

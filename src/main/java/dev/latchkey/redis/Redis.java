@@ -13,8 +13,11 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.BiConsumer;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,6 +29,9 @@ import org.jspecify.annotations.Nullable;
  * exist.
  */
 public final class Redis implements AutoCloseable {
+    /** Before a script, lets it write while Redis is full. For scripts that store nothing more than there was. */
+    public static final String EVEN_IF_FULL = "#!lua flags=allow-oom\n"; // from Redis 7.0 on
+
     // The arguments are the expected value, a command, and what follows the key in the command.
     private static final String IF_EQUAL = """
             if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -43,28 +49,58 @@ public final class Redis implements AutoCloseable {
     // Redis looks at this number of keys per command, and other clients wait meanwhile: 0.6 ms on average.
     private static final int SCAN_COUNT = 500;
 
-    private final SharedConnection connection;
+    private final RedisMetrics metrics = new RedisMetrics();
+    private final Connector connector;
+    // Redis replies in order. A slow command, or a write that Redis holds back, must not delay token checks.
+    private final SharedConnection checks;
+    private final SharedConnection others;
 
     /**
      * Starts connecting. The first commands wait until that has succeeded or failed, at most for the command timeout.
      * If it fails, Latchkey keeps trying, and all commands fail until it has succeeded.
      */
     public Redis(RedisSettings settings) {
-        connection = new SharedConnection(settings);
+        // The quiet period is longer than a failing attempt to connect plus the delay before it. If one node of a
+        // cluster is down for long, commands for the other nodes succeed in between.
+        var outageLog = new OutageLog(settings.timeout().plus(Connector.MAX_RECONNECT_DELAY.multipliedBy(2)));
+        connector = new Connector(settings, outageLog::connectFailed);
+        checks = new SharedConnection(settings, connector, outageLog, metrics, _ -> {});
+        others = new SharedConnection(settings, connector, outageLog, metrics, PersistenceCheck::run);
+        // Connecting takes half of the start-up time, so it runs in parallel with the rest.
+        Thread.ofPlatform().daemon().name("redis-connect").start(this::connect);
+    }
+
+    // The connection of token checks comes last, because it makes the service ready.
+    private void connect() {
+        for (boolean connected = false; !connected; ) {
+            connected = others.connect();
+            connected &= checks.connect();
+            LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(Connector.MAX_RECONNECT_DELAY.toNanos()));
+        }
     }
 
     /** Waits until the first attempt to connect has succeeded or failed, at most for the time that it may take. */
     public void awaitFirstAttempt() {
-        connection.awaitFirstAttempt();
+        others.awaitFirstAttempt();
+    }
+
+    /**
+     * Throws if a command has timed out since then: Redis does probably not reply to the next one either.
+     *
+     * @param nanos a value of {@link System#nanoTime}
+     */
+    public void requireNoTimeoutSince(long nanos) {
+        others.requireNoTimeoutSince(nanos);
     }
 
     /** Adds the measurements of this object to a registry. */
     public void register(Registry registry) {
-        connection.register(registry);
+        metrics.register(registry, connector::isConnected);
     }
 
-    public void ping() {
-        call("", RedisClusterCommands::ping);
+    /** Does the same as {@link #get} on the connection of token checks, which no other command delays. */
+    public @Nullable String getForCheck(String key) {
+        return checks.send(key, redis -> redis.get(key));
     }
 
     public @Nullable String get(String key) {
@@ -116,9 +152,17 @@ public final class Redis implements AutoCloseable {
         return eval(IF_EQUAL, key, expected, "SET", value) == 1;
     }
 
-    /** Replaces the value, with a TTL, if it still is {@code expected}, and reports whether it did so. */
-    public boolean replaceIfEqual(String key, String expected, String value, Duration ttl) {
-        return eval(IF_EQUAL, key, expected, "SET", value, "EX", Long.toString(ttl.toSeconds())) == 1;
+    /**
+     * Replaces the value by a shorter one, even if Redis is full, if it still is {@code expected}, and reports whether it
+     * did so.
+     *
+     * @param ttl null for none
+     */
+    public boolean shrinkIfEqual(String key, String expected, String value, @Nullable Duration ttl) {
+        String[] expiry = ttl == null ? new String[0] : new String[] {"EX", Long.toString(ttl.toSeconds())};
+        String[] arguments = Stream.concat(Stream.of(expected, "SET", value), Stream.of(expiry))
+                .toArray(String[]::new);
+        return eval(EVEN_IF_FULL + IF_EQUAL, key, arguments) == 1;
     }
 
     /** Deletes the key if its value still is {@code expected}, and reports whether it did so. */
@@ -186,11 +230,13 @@ public final class Redis implements AutoCloseable {
     }
 
     private <T extends @Nullable Object> T call(String key, Function<RedisClusterCommands<String, String>, T> command) {
-        return connection.send(key, command);
+        return others.send(key, command);
     }
 
     @Override
     public void close() {
-        connection.close();
+        checks.close();
+        others.close();
+        connector.close();
     }
 }

@@ -1,6 +1,5 @@
 package dev.latchkey.redis;
 
-import dev.latchkey.metrics.Registry;
 import dev.latchkey.overload.Deadline;
 import dev.latchkey.redis.RedisUnavailableException.Reason;
 import io.lettuce.core.RedisCommandExecutionException;
@@ -10,59 +9,63 @@ import io.lettuce.core.RedisException;
 import io.lettuce.core.RedisReadOnlyException;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The connection to Redis that all threads share (one per node of a cluster), because Redis replies in order. A
- * second connection would cost a token check 13 % more CPU, because more threads are woken. If there has
- * been no connection for longer than the command timeout, commands fail immediately.
+ * A connection to Redis that many threads share (one per node of a cluster), because Redis replies in order. If there
+ * has been no connection for longer than the command timeout, commands fail immediately.
  */
 final class SharedConnection implements AutoCloseable {
     private static final int RETRY_MILLIS = 10;
+    private static final String NOT_CONNECTED = "Currently not connected"; // the message of Lettuce
 
     private final Connector connector;
     private final OutageLog outageLog;
-    private final RedisMetrics metrics = new RedisMetrics();
+    private final RedisMetrics metrics;
     private final RedisSettings settings;
+    private final Consumer<RedisClusterCommands<String, String>> onConnect;
     private final CountDownLatch firstAttempt = new CountDownLatch(1);
     private volatile @Nullable RedisClusterCommands<String, String> connection;
     private volatile @Nullable RuntimeException connectFailure;
+    private volatile long lastTimeoutNanos = System.nanoTime();
     private volatile boolean closed;
 
-    SharedConnection(RedisSettings settings) {
+    /** @param onConnect receives the first connection before any other command is sent */
+    SharedConnection(
+            RedisSettings settings,
+            Connector connector,
+            OutageLog outageLog,
+            RedisMetrics metrics,
+            Consumer<RedisClusterCommands<String, String>> onConnect) {
         this.settings = settings;
-        // The quiet period is longer than a failing attempt to connect plus the delay before it. If one node of a
-        // cluster is down for long, commands for the other nodes succeed in between.
-        outageLog = new OutageLog(settings.timeout().plus(Connector.MAX_RECONNECT_DELAY.multipliedBy(2)));
-        connector = new Connector(settings, outageLog::connectFailed);
-        // Connecting takes half of the start-up time, so it runs in parallel with the rest.
-        Thread.ofPlatform().daemon().name("redis-connect").start(this::connect);
+        this.connector = connector;
+        this.outageLog = outageLog;
+        this.metrics = metrics;
+        this.onConnect = onConnect;
     }
 
-    void register(Registry registry) {
-        metrics.register(registry, connector::isConnected);
-    }
-
-    // Lettuce only reconnects automatically after the first successful connection.
-    private void connect() {
-        while (!closed && connection == null) {
-            try {
+    /**
+     * Opens the connection for the first time, and reports whether no further attempt is needed. After a success, Lettuce
+     * reconnects automatically.
+     */
+    boolean connect() {
+        try {
+            if (connection == null && !closed) {
                 var opened = connector.connect();
-                PersistenceCheck.run(opened);
+                onConnect.accept(opened);
                 connection = opened;
-            } catch (RuntimeException e) { // if closed meanwhile, Lettuce and netty throw other exceptions too
-                connectFailure = e;
-                if (!closed) {
-                    outageLog.connectFailed(e);
-                }
             }
-            firstAttempt.countDown();
-            LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(Connector.MAX_RECONNECT_DELAY.toNanos()));
+        } catch (RuntimeException e) { // if closed meanwhile, Lettuce and netty throw other exceptions too
+            connectFailure = e;
+            if (!closed) {
+                outageLog.connectFailed(e);
+            }
         }
+        firstAttempt.countDown();
+        return connection != null || closed;
     }
 
     /**
@@ -76,12 +79,13 @@ final class SharedConnection implements AutoCloseable {
     <T extends @Nullable Object> T send(String key, Function<RedisClusterCommands<String, String>, T> command) {
         long start = System.nanoTime();
         try {
-            if (Deadline.isOver()) {
-                throw failure(key, Reason.TIMEOUT, new RedisCommandTimeoutException("the request has taken too long"));
-            }
             while (true) {
                 try {
-                    T reply = command.apply(connection());
+                    var opened = connection();
+                    if (Deadline.isOver()) { // after each wait, because the command may take a timeout more
+                        throw new RedisCommandTimeoutException("the request has taken too long");
+                    }
+                    T reply = command.apply(opened);
                     outageLog.commandSucceeded();
                     return reply;
                 } catch (RedisException e) {
@@ -102,8 +106,17 @@ final class SharedConnection implements AutoCloseable {
         }
     }
 
+    void requireNoTimeoutSince(long nanos) {
+        if (lastTimeoutNanos - nanos > 0) {
+            throw new RedisUnavailableException(Reason.TIMEOUT, new RedisCommandTimeoutException("Redis hangs"));
+        }
+    }
+
     private RuntimeException failure(String key, Reason reason, RedisException e) {
         metrics.failed(reason);
+        if (reason == Reason.TIMEOUT) {
+            lastTimeoutNanos = System.nanoTime();
+        }
         if (String.valueOf(e.getMessage()).startsWith("WRONGTYPE")) {
             outageLog.wrongType(key);
             return new WrongTypeException();
@@ -121,7 +134,7 @@ final class SharedConnection implements AutoCloseable {
         }
         var opened = connection;
         if (opened == null) {
-            throw new RedisConnectionException("not connected yet", connectFailure);
+            throw new RedisConnectionException(NOT_CONNECTED + " yet", connectFailure);
         }
         return opened;
     }
@@ -139,15 +152,13 @@ final class SharedConnection implements AutoCloseable {
             case RedisCommandTimeoutException _ -> Reason.TIMEOUT;
             case RedisCommandExecutionException _ -> Reason.ERROR;
             default ->
-                String.valueOf(e.getMessage()).startsWith("Currently not connected")
-                        ? Reason.NOT_CONNECTED
-                        : Reason.DISCONNECTED;
+                String.valueOf(e.getMessage()).startsWith(NOT_CONNECTED) ? Reason.NOT_CONNECTED : Reason.DISCONNECTED;
         };
     }
 
+    /** Ends the attempts to connect. */
     @Override
     public void close() {
         closed = true;
-        connector.close();
     }
 }

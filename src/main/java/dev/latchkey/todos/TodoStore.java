@@ -9,6 +9,7 @@ import dev.latchkey.redis.Redis;
 import dev.latchkey.todos.Todo.Status;
 import dev.latchkey.tokens.Caller;
 import dev.latchkey.tokens.TokenKeys;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
@@ -27,7 +28,7 @@ public record TodoStore(Redis redis, TokenKeys tokens, int maxPerUser, CleanUp c
             return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])""";
 
     private static final System.Logger LOG = System.getLogger("latchkey.todos");
-    private static final int MAX_ATTEMPTS = 10;
+    private static final Duration PATIENCE = Duration.ofSeconds(10);
     private static final int BATCH = 100; // todos: 110 KB of heap if their names are long
 
     /** The user has as many todos as allowed. Nothing has been stored. */
@@ -121,7 +122,7 @@ public record TodoStore(Redis redis, TokenKeys tokens, int maxPerUser, CleanUp c
      * @return the new state, or null if the owner has no such todo
      */
     public @Nullable Todo update(String owner, String id, UnaryOperator<Todo> change) {
-        for (var attempts = new Attempts(MAX_ATTEMPTS); ; attempts.next()) {
+        for (var attempts = Attempts.within(PATIENCE); ; attempts.next()) {
             String json = redis.hget(key(owner), id);
             if (json == null) {
                 return null;
@@ -145,7 +146,7 @@ public record TodoStore(Redis redis, TokenKeys tokens, int maxPerUser, CleanUp c
      * @param check may be called several times, and may throw an exception to keep the todo
      */
     public boolean remove(String owner, String id, Consumer<Todo> check) {
-        for (var attempts = new Attempts(MAX_ATTEMPTS); ; attempts.next()) {
+        for (var attempts = Attempts.within(PATIENCE); ; attempts.next()) {
             String json = redis.hget(key(owner), id);
             if (json == null) {
                 return false;

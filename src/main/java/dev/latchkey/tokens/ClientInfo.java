@@ -10,7 +10,8 @@ import java.util.stream.Collectors;
  * The client that sent a request.
  *
  * @param address IPv4, or IPv6 in the form of RFC 5952
- * @param rateLimitKey the address, or the /64 of an IPv6 address, because a client can use all addresses of its /64
+ * @param rateLimitKey the address, or the /64 of an IPv6 address, because a client can use all addresses of its /64; the
+ *     embedded IPv4 address if the client comes through NAT64
  * @param siteRateLimitKey the /48 of an IPv6 address, because a provider may assign one to a client; empty for IPv4
  * @param userAgent at most {@value #MAX_USER_AGENT_LENGTH} characters without control characters; empty if unknown
  * @param requestId of the request, for the audit log
@@ -18,6 +19,7 @@ import java.util.stream.Collectors;
 public record ClientInfo(
         String address, String rateLimitKey, String siteRateLimitKey, String userAgent, String requestId) {
     private static final int MAX_USER_AGENT_LENGTH = 256;
+    private static final byte[] NAT64 = {0, 0x64, (byte) 0xff, (byte) 0x9b, 0, 0, 0, 0, 0, 0, 0, 0}; // RFC 6052 §2.1
 
     /** @param userAgent as the client sent it */
     public static ClientInfo of(InetAddress address, String userAgent, String requestId) {
@@ -27,15 +29,18 @@ public record ClientInfo(
                 .limit(MAX_USER_AGENT_LENGTH)
                 .mapToObj(Character::toString)
                 .collect(Collectors.joining());
-        boolean v6 = address instanceof Inet6Address;
-        String text = text(address);
-        return new ClientInfo(text, v6 ? prefix(address, 64) : text, v6 ? prefix(address, 48) : "", clean, requestId);
+        byte[] bytes = address.getAddress();
+        // Behind NAT64, all of IPv4 is in one /64.
+        boolean isNat64 = bytes.length > NAT64.length && Arrays.mismatch(bytes, NAT64) == NAT64.length;
+        InetAddress client = isNat64 ? of(Arrays.copyOfRange(bytes, NAT64.length, bytes.length)) : address;
+        boolean v6 = client instanceof Inet6Address;
+        String key = v6 ? prefix(bytes, 64) : client.getHostAddress();
+        return new ClientInfo(text(address), key, v6 ? prefix(bytes, 48) : "", clean, requestId);
     }
 
-    private static String prefix(InetAddress address, int bits) {
-        byte[] bytes = address.getAddress();
-        Arrays.fill(bytes, bits / Byte.SIZE, bytes.length, (byte) 0);
-        return text(of(bytes)) + "/" + bits;
+    private static String prefix(byte[] address, int bits) {
+        byte[] prefix = Arrays.copyOf(Arrays.copyOf(address, bits / Byte.SIZE), address.length);
+        return text(of(prefix)) + "/" + bits;
     }
 
     private static String text(InetAddress address) {

@@ -24,7 +24,7 @@ record Revocation(TokenKeys keys, SessionIndex index) {
     Set<String> ofMatching(String username, BiPredicate<String, Session> matching) {
         Set<String> endedIds = new HashSet<>();
         Set<String> revoked = new HashSet<>();
-        for (var rounds = new Attempts(MAX_ROUNDS); ; rounds.next()) {
+        for (var rounds = Attempts.limitedTo(MAX_ROUNDS); ; rounds.next()) {
             Map<String, Session> found = index.all(username);
             found.keySet().removeAll(revoked);
             found.entrySet().removeIf(entry -> !matching.test(entry.getKey(), entry.getValue()));

@@ -30,8 +30,8 @@ public record Session(String id, Instant createdDate, Instant expiresDate, Strin
         return new Session(id, now, now.plus(ttl), client.userAgent(), client.address());
     }
 
-    /** Returns the same session with a new token. */
-    Session renew(ClientInfo client, Instant now, Duration ttl) {
-        return new Session(id, createdDate, now.plus(ttl), client.userAgent(), client.address());
+    /** Returns the same session with a new token, and with its start corrected. */
+    Session renew(ClientInfo client, Instant start, Instant now, Duration ttl) {
+        return new Session(id, start, now.plus(ttl), client.userAgent(), client.address());
     }
 }

@@ -25,11 +25,13 @@ import org.jspecify.annotations.Nullable;
 public record SessionIndex(Redis redis, CleanUp cleanUp) {
     private static final System.Logger LOG = System.getLogger("latchkey.auth");
 
-    // The index lives as long as its youngest token, even if TOKEN_TTL was lowered. EXPIRE GT does not help, because it
-    // does nothing if the key has no TTL yet.
+    // The index lives as long as its youngest token, even if TOKEN_TTL was lowered. If it has no TTL, because it was
+    // copied without, its tokens may have none either. With a TTL, such tokens would outlive it, and nobody could end
+    // them.
     private static final String ADD = """
+            local ttl = redis.call('PTTL', KEYS[1])
             redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-            if redis.call('PTTL', KEYS[1]) < ARGV[3] * 1000 then redis.call('EXPIRE', KEYS[1], ARGV[3]) end
+            if ttl ~= -1 and ttl < ARGV[3] * 1000 then redis.call('EXPIRE', KEYS[1], ARGV[3]) end
             if redis.call('HLEN', KEYS[1]) > tonumber(ARGV[4]) then return redis.call('HGETALL', KEYS[1]) end
             return {}""";
 

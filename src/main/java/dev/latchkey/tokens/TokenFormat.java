@@ -3,8 +3,12 @@ package dev.latchkey.tokens;
 import dev.latchkey.encoding.Base64Url;
 import java.util.UUID;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
-/** What a token looks like, and what Redis stores of it. Set by {@code TOKEN_STORAGE}. */
+/**
+ * What a token looks like, and what Redis stores of it. {@code TOKEN_STORAGE} sets the format of new tokens. A token that
+ * is presented has the format that it looks like, so that a change of the setting ends no session.
+ */
 public enum TokenFormat {
     /** A random UUID (RFC 9562 §5.4) with 122 random bits. Redis stores the token itself. */
     PLAIN,
@@ -26,17 +30,13 @@ public enum TokenFormat {
                 : UUID.randomUUID().toString();
     }
 
-    /** Reports whether the text has the form of a token. Other text needs no Redis command. */
-    boolean isWellFormed(String token) {
-        return this == HASHED ? HASHED_TOKEN.matcher(token).matches() : isUuid(token);
-    }
-
     /**
-     * Returns the part of the Redis key that follows {@code tokens:}. A plain digest is enough: 256 random bits cannot
-     * be guessed, so neither salt nor a slow hash is needed.
+     * Returns the part of the Redis key that follows {@code tokens:}, or null if the text does not look like a token,
+     * which then needs no Redis command. For a hashed token, a plain digest is enough: 256 random bits cannot be guessed,
+     * so neither salt nor a slow hash is needed.
      */
-    String keySuffix(String token) {
-        return this == HASHED ? Base64Url.sha256(token) : token;
+    static @Nullable String keySuffix(String token) {
+        return isUuid(token) ? token : HASHED_TOKEN.matcher(token).matches() ? Base64Url.sha256(token) : null;
     }
 
     // Written by hand because every request runs it, and a Pattern takes several times as long.

@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.Collection;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Collectors;
@@ -16,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  * The keys {@code tokens:{suffix}}, whose value is the username. A token is valid as long as its key exists. Nothing is
  * cached, so that a revoked token is refused from the next request on.
  *
+ * @param format of new tokens
  * @param clock in milliseconds
  */
 public record TokenKeys(Redis redis, TokenFormat format, InstantSource clock) {
@@ -29,7 +31,8 @@ public record TokenKeys(Redis redis, TokenFormat format, InstantSource clock) {
      * revoked, or if its value cannot be a username. Sends one GET, or no command if the token is malformed.
      */
     public @Nullable String usernameFor(String token) {
-        String username = format.isWellFormed(token) ? redis.get(PREFIX + suffix(token)) : null;
+        String suffix = TokenFormat.keySuffix(token);
+        String username = suffix == null ? null : redis.getForCheck(PREFIX + suffix);
         if (username == null || isPlausibleUsername(username)) {
             return username;
         }
@@ -37,6 +40,15 @@ public record TokenKeys(Redis redis, TokenFormat format, InstantSource clock) {
             LOG.log(WARNING, "the value of a token key cannot be a username: such tokens are refused");
         }
         return null;
+    }
+
+    /**
+     * Sends the command of a token check.
+     *
+     * @throws dev.latchkey.redis.RedisUnavailableException if token checks fail
+     */
+    public void probe() {
+        var _ = redis.getForCheck(PREFIX);
     }
 
     /**
@@ -78,9 +90,9 @@ public record TokenKeys(Redis redis, TokenFormat format, InstantSource clock) {
         return format.newToken();
     }
 
-    /** Returns the part of a token's key that follows {@code tokens:}. */
+    /** Returns the part of the key of a valid token that follows {@code tokens:}. */
     String suffix(String token) {
-        return format.keySuffix(token);
+        return Objects.requireNonNull(TokenFormat.keySuffix(token));
     }
 
     void set(String suffix, String username, Duration ttl) {

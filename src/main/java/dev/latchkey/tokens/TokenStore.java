@@ -41,7 +41,7 @@ public record TokenStore(
     public IssuedToken startSession(String username, ClientInfo client) {
         String token = keys.newToken();
         Session session = Session.start(client, clock.instant(), lifetimes.token());
-        Map<String, Session> all = write(token, username, session, lifetimes.token());
+        Map<String, Session> all = write(token, username, session, lifetimes.token(), maxSessions);
         Set<String> endedIds =
                 cleanUp.undoOnFailure(() -> evict(username, all, session.id()), () -> revoke(username, token));
         return new IssuedToken(token, session, endedIds);
@@ -61,15 +61,15 @@ public record TokenStore(
         if (old == null && keys.usernameFor(caller.token()) == null) {
             return null;
         }
-        Duration age = old == null ? Duration.ZERO : Duration.between(old.createdDate(), now);
-        Duration ttl = lifetimes.ofNextToken(age);
+        Instant start = old == null || old.createdDate().isAfter(now) ? now : old.createdDate(); // a clock was ahead
+        Duration ttl = lifetimes.ofNextToken(Duration.between(start, now));
         if (!ttl.isPositive()) {
             return null;
         }
-        Session session = old == null ? Session.start(client, now, ttl) : old.renew(client, now, ttl);
+        Session session = old == null ? Session.start(client, now, ttl) : old.renew(client, start, now, ttl);
         String token = keys.newToken();
         // Indexed before the old token is deleted: a concurrent revocation always finds an entry of a valid session.
-        write(token, caller.username(), session, ttl);
+        write(token, caller.username(), session, ttl, Integer.MAX_VALUE); // a refresh evicts no session
         Runnable undo = () -> revoke(caller.username(), token);
         boolean wasValid = cleanUp.undoUnless(() -> revoke(caller.username(), caller.token()), undo);
         return wasValid ? new IssuedToken(token, session, Set.of()) : null;
@@ -181,11 +181,12 @@ public record TokenStore(
         return endedIds;
     }
 
-    private Map<String, Session> write(String token, String username, Session session, Duration ttl) {
+    // Returns all sessions by key suffix if there are more than max, and none otherwise.
+    private Map<String, Session> write(String token, String username, Session session, Duration ttl, int max) {
         String keySuffix = keys.suffix(token);
         Supplier<Map<String, Session>> write = () -> {
             keys.set(keySuffix, username, ttl);
-            return index.add(username, keySuffix, session, ttl, maxSessions);
+            return index.add(username, keySuffix, session, ttl, max);
         };
         return cleanUp.undoOnFailure(write, () -> revoke(username, token));
     }

@@ -28,13 +28,13 @@ class PasswordHasherTest {
     private final PasswordHasher hasher = new PasswordHasher(1000, new Bulkhead(1, MAX_WAIT));
 
     private static String hash(PasswordHasher hasher, String password) {
-        try (var turn = hasher.awaitTurn()) {
+        try (var turn = hasher.awaitTurn("")) {
             return turn.hash(password);
         }
     }
 
     private static boolean verify(PasswordHasher hasher, String password, @Nullable String phc) {
-        try (var turn = hasher.awaitTurn()) {
+        try (var turn = hasher.awaitTurn("")) {
             return turn.verify(password, phc);
         }
     }
