@@ -279,6 +279,42 @@ class CrowdTest {
         }
     }
 
+    /** The text of the metrics grows with each route and status code that a client can cause. */
+    @Test
+    void clients_of_the_metrics_port_that_do_not_read_cannot_exhaust_the_memory() throws Exception {
+        int metricsPort = EmbeddedRedis.freePort();
+        String options = "-Xmx47m -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError";
+        try (var app = launch(options, "METRICS_PORT", Integer.toString(metricsPort))) {
+            List<String> paths =
+                    new ArrayList<>(List.of("/", "/openapi.json", "/health/live", "/api/todos", "/api/todos/x"));
+            for (String path :
+                    List.of("register", "login", "refresh", "logout", "me", "verify", "sessions", "password")) {
+                paths.add("/api/auth/" + path);
+            }
+            var client = new RawClient(app.port());
+            for (String method : List.of("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "X")) {
+                for (String path : paths) {
+                    client.exchange(RawClient.head(method + " " + path));
+                    client.exchange(RawClient.head(method + " " + path, "Host: second"));
+                    client.exchange(RawClient.head(method + " " + path, "X: " + "x".repeat(40_000)));
+                    client.exchange(method + " " + path + " HTTP/1.2\r\nHost: x\r\n\r\n");
+                }
+            }
+            var metrics = new RawClient(metricsPort);
+            int length = metrics.exchange(RawClient.head("GET /metrics")).length();
+            assertTrue(length < 300_000, "length: " + length);
+            for (int i = 0; i < 200; i++) {
+                Socket socket = metrics.open(4096);
+                sockets.add(socket);
+                socket.getOutputStream().write(RawClient.head("GET /metrics").getBytes(StandardCharsets.US_ASCII));
+            }
+            for (int i = 0; i < 20; i++) {
+                assertEquals(200, RawClient.status(metrics.exchange(RawClient.head("GET /metrics"))));
+            }
+            assertUnharmed(app);
+        }
+    }
+
     /**
      * If every connection could use all the memory that the limits of a single request allow, the heap would be full
      * before the service reaches its connection limit.

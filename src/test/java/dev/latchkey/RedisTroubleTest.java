@@ -12,6 +12,7 @@ import dev.latchkey.testing.ServiceProcess;
 import dev.latchkey.testing.TestApp;
 import dev.latchkey.testing.TestClient;
 import dev.latchkey.testing.Topology;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -22,9 +23,6 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** A Redis that refuses writes, holds them back, or holds records that another program has written. */
 class RedisTroubleTest {
-    private static final String SESSION =
-            "{\"id\":\"%s\",\"createdDate\":\"%s\",\"expiresDate\":\"%s\"," + "\"userAgent\":\"\",\"address\":\"\"}";
-
     /** If Redis cannot save its data, it refuses writes and PING. */
     @Test
     void token_checks_and_commands_that_only_read_work_while_redis_cannot_save(@TempDir Path folder) throws Exception {
@@ -49,7 +47,7 @@ class RedisTroubleTest {
             }
             for (List<String> command : List.of(List.of("user", "list"), List.of("user", "sessions", "alice"))) {
                 Process process = ServiceProcess.java(command, "REDIS_URL", redis.url());
-                String output = new String(process.getInputStream().readAllBytes());
+                String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
                 assertEquals(0, process.waitFor(), output);
             }
         }
@@ -135,7 +133,9 @@ class RedisTroubleTest {
                 var app = TestApp.startOn(redis.url(), "TOKEN_TTL", "3600", "SESSION_MAX_AGE", "7200")) {
             String token = app.newToken("alice");
             Instant future = Instant.now().plusSeconds(1_000_000);
-            String entry = SESSION.formatted("id", future, future);
+            String entry =
+                    "{\"id\":\"id\",\"createdDate\":\"%s\",\"expiresDate\":\"%s\",\"userAgent\":\"\",\"address\":\"\"}"
+                            .formatted(future, future);
             app.redis().hset("sessions:alice", app.key(token).substring("tokens:".length()), entry);
             String next = app.refresh(token).field("token");
             String stored = app.redis().hvals("sessions:alice").getFirst();
@@ -173,7 +173,11 @@ class RedisTroubleTest {
     void failures_before_the_first_connection_count_as_not_connected() throws Exception {
         int port = EmbeddedRedis.freePort();
         try (var app = TestApp.startOn(
-                new Topology("redis://localhost:" + port, "redis://localhost:" + port), "METRICS_PORT", "0", "REDIS_TIMEOUT_MS", "100")) {
+                new Topology("redis://localhost:" + port, "redis://localhost:" + port),
+                "METRICS_PORT",
+                "0",
+                "REDIS_TIMEOUT_MS",
+                "100")) {
             expect(503, app.login("alice", TestApp.PASSWORD));
             List<String> failures = app.metricsClient()
                     .send("GET", "/metrics", "")

@@ -99,7 +99,8 @@ record ServerLimits(int connections, int arrivals) {
      */
     void apply() {
         // The JDK's documentation says that the next two are milliseconds, but its code multiplies them by 1,000.
-        // Seconds for request line, headers and body: slowloris. A route that reads no body may wait for Redis meanwhile.
+        // Seconds for request line, headers and body: slowloris. A route that reads no body may wait for Redis
+        // meanwhile.
         set("sun.net.httpserver.maxReqTime", 30);
         set("sun.net.httpserver.maxRspTime", 30); // seconds for handler and response: clients that never read
         set("sun.net.httpserver.idleInterval", 75); // seconds, more than the usual 60 of a load balancer

@@ -1,11 +1,20 @@
 package dev.latchkey.testing;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.ValueLayout;
+import java.lang.reflect.Method;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.SocketException;
+import java.net.StandardProtocolFamily;
+import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.FutureTask;
 
@@ -15,6 +24,9 @@ import java.util.concurrent.FutureTask;
  */
 public record RawClient(int port) {
     private static final int DEADLINE_MILLIS = 20_000;
+    private static final int SMALL_SEGMENT = 536; // bytes
+    private static final int IPPROTO_TCP = 6; // of Linux
+    private static final int TCP_MAXSEG = 2;
 
     /**
      * Sends the request, closes the sending side of the connection, and returns everything that the server sends until
@@ -72,15 +84,45 @@ public record RawClient(int port) {
         return open(0);
     }
 
-    /** @param receiveBuffer in bytes, or 0 for the system's default */
+    /**
+     * Opens a connection. A client that does not read has a small receive buffer, and receives segments as small as on a
+     * network. With loopback's segments of 64 KB, the kernel would take megabytes per connection from the service.
+     *
+     * @param receiveBuffer in bytes, or 0 for the system's default and large segments
+     */
     public Socket open(int receiveBuffer) throws IOException {
-        var socket = new Socket();
+        SocketChannel channel = SocketChannel.open(StandardProtocolFamily.INET);
+        Socket socket = channel.socket();
         if (receiveBuffer > 0) {
             socket.setReceiveBufferSize(receiveBuffer);
+            limitSegments(channel);
         }
         socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
         socket.setSoTimeout(DEADLINE_MILLIS);
         return socket;
+    }
+
+    @SuppressWarnings("restricted") // setsockopt
+    private static void limitSegments(SocketChannel channel) {
+        try (var arena = Arena.ofConfined()) {
+            Method descriptor = channel.getClass().getMethod("getFDVal");
+            descriptor.setAccessible(true);
+            Linker linker = Linker.nativeLinker();
+            var function = FunctionDescriptor.of(
+                    ValueLayout.JAVA_INT,
+                    ValueLayout.JAVA_INT,
+                    ValueLayout.JAVA_INT,
+                    ValueLayout.JAVA_INT,
+                    ValueLayout.ADDRESS,
+                    ValueLayout.JAVA_INT);
+            var setsockopt = linker.downcallHandle(linker.defaultLookup().findOrThrow("setsockopt"), function);
+            var size = arena.allocateFrom(ValueLayout.JAVA_INT, SMALL_SEGMENT);
+            int error = (int) setsockopt.invokeExact(
+                    (int) descriptor.invoke(channel), IPPROTO_TCP, TCP_MAXSEG, size, Integer.BYTES);
+            assertEquals(0, error);
+        } catch (Throwable e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     /** Reads the first line and the headers, up to and including the blank line, or up to the end of the stream. */
