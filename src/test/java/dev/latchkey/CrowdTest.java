@@ -198,7 +198,7 @@ class CrowdTest {
         return token;
     }
 
-    /** Jackson's parsers cache the field names that they have seen. */
+    /** Jackson's parsers keep field names that they have seen. */
     @ParameterizedTest
     @MethodSource("bodyLimits")
     void field_names_of_requests_do_not_accumulate_in_memory(int maxBodyBytes) throws Exception {

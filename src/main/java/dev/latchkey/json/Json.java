@@ -16,7 +16,6 @@ import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonToken;
 import tools.jackson.core.ObjectReadContext;
 import tools.jackson.core.StreamReadConstraints;
-import tools.jackson.core.TokenStreamFactory;
 import tools.jackson.core.exc.JacksonIOException;
 import tools.jackson.core.exc.StreamConstraintsException;
 import tools.jackson.core.json.JsonFactory;
@@ -39,14 +38,11 @@ public final class Json {
             .build();
 
     private static final byte[] BYTE_ORDER_MARK = "\uFEFF".getBytes(StandardCharsets.UTF_8);
-    private static final int MAX_NAME_LENGTH = 64;
+    private static final int MAX_NAME_LENGTH = 64; // Jackson keeps up to 12,000 names that clients have sent
     private static final int MAX_STRING_LENGTH = 2048;
     private static final int MAX_NUMBER_LENGTH = 64;
     private static final int MAX_DEPTH = 8;
-    // By default, the parsers of a factory share a table of all field names they have seen, and never forget one.
-    // A client could fill the heap with names.
     private static final JsonFactory CLIENT_JSON = JsonFactory.builder()
-            .disable(TokenStreamFactory.Feature.CANONICALIZE_PROPERTY_NAMES)
             .streamReadConstraints(StreamReadConstraints.builder()
                     .maxNameLength(MAX_NAME_LENGTH)
                     .maxStringLength(MAX_STRING_LENGTH)

@@ -92,12 +92,13 @@ class RequestFieldsTest {
         for (int i = 0; i < 1000; i++) {
             body.append(",\"").append(i).append("\":\"x\"");
         }
-        var problem = assertThrows(
-                Problem.class,
-                () -> fields((body + "}").getBytes(StandardCharsets.UTF_8)).throwIfInvalid());
-        assertEquals(
-                20,
-                new JsonMapper().readTree(problem.response().body).get("errors").size());
+        var fields = fields((body + ",\"late\":\"x\"}").getBytes(StandardCharsets.UTF_8));
+        fields.required("late", Function.identity());
+        var problem = assertThrows(Problem.class, fields::throwIfInvalid);
+        List<String> names =
+                new JsonMapper().readTree(problem.response().body).get("errors").findValuesAsString("field");
+        assertEquals(20, names.size());
+        assertEquals("late", names.getFirst(), "is not kept, and therefore missing");
     }
 
     @Test
