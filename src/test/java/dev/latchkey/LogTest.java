@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -271,6 +272,41 @@ class LogTest {
         assertTrue(lines.stream().noneMatch(line -> line.contains("pbkdf2-secret") || line.startsWith("2026 INFO")));
         for (String line : lines) {
             assertTrue(format.equals("json") ? JSON.readTree(line).isObject() : line.matches(LINE), line);
+        }
+    }
+
+    /** Otherwise anybody could wake an operator. */
+    @Test
+    void a_malformed_request_is_logged_below_the_level_of_a_warning() throws Exception {
+        int metricsPort = EmbeddedRedis.freePort();
+        try (var service = ServiceProcess.start(url, "METRICS_PORT", Integer.toString(metricsPort))) {
+            List<String> requests = new ArrayList<>();
+            for (String path :
+                    List.of("GET /health/live", "GET /metrics", "POST /api/auth/login", "GET /api/auth/me")) {
+                for (String size : List.of("ffffffff", "7fffffff", "fffffffffffffffff", "-1", "zz", "")) {
+                    String chunked =
+                            RawClient.head(path, "Content-Type: application/json", "Transfer-Encoding: chunked");
+                    requests.add(chunked + size + "\r\nabc");
+                }
+                for (String header : List.of(
+                        "Content-Length: 9", "Content-Length: x", "Host: second", "\0", "X: " + "x".repeat(300_000))) {
+                    requests.add(RawClient.head(path, header));
+                }
+            }
+            requests.addAll(List.of(
+                    "GET mailto:x HTTP/1.1\r\n\r\n",
+                    "GET / HTTP/9\r\n\r\n",
+                    "\r\n",
+                    "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n"));
+            for (int port : List.of(service.port(), metricsPort)) {
+                for (String request : requests) {
+                    var _ = new RawClient(port).exchange(request);
+                }
+            }
+            List<String> lines = service.stop();
+            assertEquals(
+                    List.of(),
+                    lines.stream().filter(line -> !line.matches("\\S+ INFO .*")).toList());
         }
     }
 
