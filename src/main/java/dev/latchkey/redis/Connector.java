@@ -24,8 +24,10 @@ import io.netty.handler.flush.FlushConsolidationHandler;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** Opens connections to a standalone Redis, Sentinel or Cluster. The URL's scheme selects TLS. */
 final class Connector implements AutoCloseable {
@@ -55,6 +57,8 @@ final class Connector implements AutoCloseable {
     private final AbstractRedisClient client;
     private final Duration timeout;
     private final ChannelGroup channels = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
+    private final CountDownLatch firstAttempt = new CountDownLatch(1);
+    private volatile @Nullable RuntimeException lastFailure;
     private volatile long lastOpenedNanos;
     private volatile long lastLostNanos;
 
@@ -126,6 +130,17 @@ final class Connector implements AutoCloseable {
      * @throws io.lettuce.core.RedisException if Redis cannot be reached
      */
     RedisClusterCommands<String, String> connect() {
+        try {
+            return open();
+        } catch (RuntimeException e) {
+            lastFailure = e;
+            throw e;
+        } finally {
+            firstAttempt.countDown();
+        }
+    }
+
+    private RedisClusterCommands<String, String> open() {
         // ReplyTimeouts ends each wait. A command timeout would also set a timer per wait.
         if (client instanceof RedisClusterClient clusterClient) {
             var connection = clusterClient.connect(new Utf8Codec());
@@ -135,6 +150,17 @@ final class Connector implements AutoCloseable {
         var connection = ((RedisClient) client).connect(new Utf8Codec());
         connection.setTimeout(Duration.ZERO);
         return connection.sync();
+    }
+
+    /** Waits until the first attempt to connect has succeeded or failed, at most for a time. */
+    void awaitFirstAttempt(Duration limit) throws InterruptedException {
+        var _ = firstAttempt.await(limit.toNanos(), TimeUnit.NANOSECONDS);
+    }
+
+    /** Returns why the last attempt that failed did so, or null. */
+    @Nullable
+    RuntimeException lastFailure() {
+        return lastFailure;
     }
 
     void opened(Channel channel) {

@@ -72,9 +72,7 @@ public final class Redis implements AutoCloseable {
 
     // The connection of token checks comes last, because it makes the service ready.
     private void connect() {
-        for (boolean connected = false; !connected; ) {
-            connected = others.connect();
-            connected &= checks.connect();
+        while (!(others.connect() && checks.connect())) {
             LockSupport.parkNanos(ThreadLocalRandom.current().nextLong(Connector.MAX_RECONNECT_DELAY.toNanos()));
         }
     }

@@ -8,8 +8,6 @@ import io.lettuce.core.RedisConnectionException;
 import io.lettuce.core.RedisException;
 import io.lettuce.core.RedisReadOnlyException;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -27,9 +25,7 @@ final class SharedConnection implements AutoCloseable {
     private final RedisMetrics metrics;
     private final RedisSettings settings;
     private final Consumer<RedisClusterCommands<String, String>> onConnect;
-    private final CountDownLatch firstAttempt = new CountDownLatch(1);
     private volatile @Nullable RedisClusterCommands<String, String> connection;
-    private volatile @Nullable RuntimeException connectFailure;
     private volatile long lastTimeoutNanos = System.nanoTime();
     private volatile boolean closed;
 
@@ -59,12 +55,10 @@ final class SharedConnection implements AutoCloseable {
                 connection = opened;
             }
         } catch (RuntimeException e) { // if closed meanwhile, Lettuce and netty throw other exceptions too
-            connectFailure = e;
             if (!closed) {
                 outageLog.connectFailed(e);
             }
         }
-        firstAttempt.countDown();
         return connection != null || closed;
     }
 
@@ -130,18 +124,18 @@ final class SharedConnection implements AutoCloseable {
 
     private RedisClusterCommands<String, String> connection() throws InterruptedException {
         if (connection == null) {
-            var _ = firstAttempt.await(settings.timeout().toNanos(), TimeUnit.NANOSECONDS);
+            connector.awaitFirstAttempt(settings.timeout());
         }
         var opened = connection;
         if (opened == null) {
-            throw new RedisConnectionException(NOT_CONNECTED + " yet", connectFailure);
+            throw new RedisConnectionException(NOT_CONNECTED + " yet", connector.lastFailure());
         }
         return opened;
     }
 
     void awaitFirstAttempt() {
         try {
-            var _ = firstAttempt.await(settings.handshakeTimeout().toNanos(), TimeUnit.NANOSECONDS);
+            connector.awaitFirstAttempt(settings.handshakeTimeout());
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
         }
