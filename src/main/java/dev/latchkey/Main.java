@@ -10,6 +10,7 @@ import dev.latchkey.cli.CommandException;
 import dev.latchkey.cli.HealthCheck;
 import dev.latchkey.cli.UserCommands;
 import dev.latchkey.config.Config;
+import dev.latchkey.logging.LineFormat;
 import dev.latchkey.logging.Logs;
 import java.io.FileDescriptor;
 import java.io.IOException;
@@ -39,17 +40,20 @@ public final class Main {
 
     /** Runs the service, or what the arguments say. */
     public static void main(String[] args) {
-        switch (String.join(" ", args)) {
-            case "" -> start(System.getenv());
-            case "--version" -> System.out.println("latchkey " + App.version());
-            case "--help" -> System.out.println(USAGE);
-            default -> System.exit(command(List.of(args), System.getenv()));
+        if (args.length == 0) {
+            start(System.getenv());
+        } else {
+            System.exit(command(List.of(args), System.getenv()));
         }
     }
 
     private static int command(List<String> args, Map<String, String> environment) {
         try {
-            if (args.equals(List.of("--health"))) {
+            if (args.equals(List.of("--version"))) {
+                System.out.println("latchkey " + App.version());
+            } else if (args.equals(List.of("--help"))) {
+                System.out.println(USAGE);
+            } else if (args.equals(List.of("--health"))) {
                 HealthCheck.run(environment);
             } else if (args.getFirst().equals("user")) {
                 user(args.subList(1, args.size()), environment);
@@ -150,7 +154,8 @@ public final class Main {
     // Prints each line of an error, and returns the exit code.
     private static int report(int exitCode, @Nullable String error) {
         String ascii = String.valueOf(error).replace('–', '-'); // the locale of the terminal may not have it
-        ascii.lines().forEach(line -> System.err.println("latchkey: " + line));
+        // Parts of it may come from Redis, or from whatever responds to a health check.
+        ascii.lines().forEach(line -> System.err.println("latchkey: " + LineFormat.safe(line)));
         return exitCode;
     }
 }

@@ -118,6 +118,7 @@ class ConfigTest {
         assertEquals(
                 "METRICS_PORT must be a whole number from 0 to 65535, not 'on'",
                 error("METRICS_PORT", "on", "PORT", "9464"));
+        assertTrue(error("METRICS_PORT", "tcp://10.0.0.1:9464").endsWith(" set enableServiceLinks: false in the pod"));
     }
 
     /** The server closes the connection of a request after 30 s, so Redis must have failed by then. */
@@ -209,7 +210,6 @@ class ConfigTest {
                 "app.example | value 1",
                 "//app.example | value 1",
                 "ftp://app.example | value 1",
-                "capacitor://localhost | value 1",
                 "https:// | value 1",
                 "https://app.example/ | value 1",
                 "https://app.example/app | value 1",
@@ -284,7 +284,7 @@ class ConfigTest {
     @Test
     void a_secret_can_be_in_a_file(@TempDir Path folder) throws Exception {
         Path url = Files.writeString(folder.resolve("url"), "\n redis://app:s3cr%C3%A9t@redis/1\r\n");
-        Path password = Files.writeString(folder.resolve("password"), "s3crét");
+        Path password = Files.writeString(folder.resolve("password"), "\uFEFFs3crét");
         var files = Map.of("REDIS_URL_FILE", url.toString(), "REDIS_SENTINEL_PASSWORD_FILE", password.toString());
         RedisSettings redis = Config.from(files).redis();
         assertEquals("redis://app:s3cr%C3%A9t@redis/1", redis.url());

@@ -73,8 +73,13 @@ class MainTest {
 
     /** Another program may have the port. */
     @ParameterizedTest
-    @CsvSource({"HTTP/1.1 204 No Content, is 204:", "garbage, is -1:"})
-    void a_health_check_of_another_program_fails_with_one_line(String response, String reason) throws Exception {
+    @CsvSource({
+        "HTTP/1.1 204 No Content, is 204:",
+        "garbage, is -1:",
+        "'HTTP/1.1 500 x\r\nContent-Length: 4\r\n\r\n\u001b[2J', is 500: ?[2J"
+    })
+    void a_health_check_of_another_program_fails_and_prints_nothing_that_controls_the_terminal(
+            String response, String reason) throws Exception {
         try (var other = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             Thread.startVirtualThread(new FutureTask<>(() -> {
                 while (true) {
@@ -86,13 +91,22 @@ class MainTest {
             }));
             String port = Integer.toString(other.getLocalPort());
             String output = health(1, "PORT", port);
-            assertEquals("latchkey: http://127.0.0.1:" + port + "/health/ready " + reason, output);
+            assertEquals(
+                    "latchkey: http://127.0.0.1:" + port + "/health/ready " + reason,
+                    output.lines().findFirst().orElseThrow());
+            assertFalse(output.contains("\u001b"), output);
         }
     }
 
     @Test
     void unknown_arguments_are_an_error_and_help_prints_the_usage() throws Exception {
-        for (var arguments : List.of(List.of("--healthy"), List.of("run"), List.of("--health", "--version"))) {
+        for (var arguments : List.of(
+                List.of("--healthy"),
+                List.of("run"),
+                List.of("--health", "--version"),
+                List.of(""),
+                List.of("user list"),
+                List.of("--version", "x"))) {
             String output = output(ServiceProcess.java(arguments), 2);
             assertTrue(output.startsWith("latchkey: unknown argument"), output);
             assertTrue(output.contains("usage: "), output);

@@ -20,6 +20,8 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A Redis that refuses writes, holds them back, or holds records that another program has written. */
 class RedisTroubleTest {
@@ -152,6 +154,46 @@ class RedisTroubleTest {
             String token = app.newToken();
             Map<String, Long> commands = app.commandsOf(() -> expect(200, app.refresh(token)));
             assertFalse(commands.containsKey("hgetall"), commands::toString);
+        }
+    }
+
+    /** A command with all of them would keep Redis busy, and take a slot of the queue for each node of a cluster. */
+    @Test
+    void a_list_reads_fifty_tokens_per_command() throws Exception {
+        try (var redis = EmbeddedRedis.start();
+                var app = TestApp.startOn(redis.url())) {
+            String token = app.newToken("alice");
+            String entry = app.redis().hvals("sessions:alice").getFirst();
+            for (int i = 0; i < 119; i++) {
+                app.redis().hset("sessions:alice", "unknown" + i, entry);
+            }
+            Map<String, Long> commands = app.commandsOf(() -> expect(200, app.get("/api/auth/sessions", token)));
+            assertEquals(3, commands.get("mget"));
+        }
+    }
+
+    /** Python and JavaScript write other numbers of decimals, and other offsets. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "2026-03-19T12:00:00Z",
+                "2026-03-19T12:00:00.5Z",
+                "2026-03-19T12:00:00.123456Z",
+                "2026-03-19T12:00:00.123456789Z",
+                "2026-03-19T14:00:00+02:00",
+                "2026-03-19T12:00:00.123456+00:00"
+            })
+    void a_user_that_another_program_has_stored_with_any_iso_8601_instant_can_log_in(String created) throws Exception {
+        try (var redis = EmbeddedRedis.start();
+                var app = TestApp.startOn(redis.url())) {
+            app.register("alice");
+            String record = app.redis()
+                    .get("users:alice")
+                    .replaceFirst("\"createdDate\":\"[^\"]+\"", "\"createdDate\":\"" + created + "\"");
+            app.redis().set("users:alice", record);
+            String token = expect(200, app.login("alice", TestApp.PASSWORD)).field("token");
+            String shown = expect(200, app.get("/api/auth/me", token)).field("createdDate");
+            assertTrue(shown.matches("2026-03-19T12:00:00\\.\\d{3}Z"), shown);
         }
     }
 

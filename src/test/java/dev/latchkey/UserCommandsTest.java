@@ -146,6 +146,42 @@ class UserCommandsTest {
         assertTrue(app.redis().get(key(name)).contains("a@example.com"), "unknown fields must stay");
     }
 
+    /** PowerShell pipes one. */
+    @Test
+    void a_byte_order_mark_is_no_part_of_a_password() throws Exception {
+        String name = TestApp.newName();
+        assertEquals(
+                0,
+                run("\u00ef\u00bb\u00bf" + NEW_PASSWORD + "\n", "set-password", name)
+                        .code());
+        assertEquals(200, app.login(name, NEW_PASSWORD).status());
+    }
+
+    /** The JDK cannot turn the echo off if standard output is a pipe. */
+    @Test
+    void a_password_is_not_read_from_a_terminal_with_echo() throws Exception {
+        var command = ServiceProcess.builder(List.of("user", "set-password", "alice"), "REDIS_URL", redis.url());
+        String line = command.command().stream().map(word -> "'" + word + "'").collect(Collectors.joining(" "));
+        var onTerminal = new ProcessBuilder("script", "-qec", line + " | cat", "/dev/null").redirectErrorStream(true);
+        onTerminal.environment().put("REDIS_URL", redis.url());
+        Process process = onTerminal.start();
+        String output = text(process.getInputStream());
+        assertTrue(
+                output.contains("latchkey: the password can only be typed if standard output is the terminal"), output);
+        assertEquals(0, app.redis().exists(key("alice")));
+    }
+
+    @Test
+    void a_name_that_the_locale_cannot_decode_is_an_error_that_says_so() throws Exception {
+        var command = new ArrayList<>(List.of("bash", "-c", "exec \"$@\" $'j\\xc3\\xb6rg'", "bash"));
+        var builder = ServiceProcess.builder(List.of("user", "delete"), "LC_ALL", "C", "REDIS_URL", redis.url());
+        command.addAll(builder.command());
+        Process process = builder.command(command).redirectErrorStream(true).start();
+        String output = text(process.getInputStream());
+        assertEquals("latchkey: the locale cannot decode NAME: set LANG=C.UTF-8\n", output);
+        assertEquals(2, process.waitFor());
+    }
+
     @Test
     void a_disabled_user_cannot_log_in_until_the_password_is_set() throws Exception {
         String name = TestApp.newName();

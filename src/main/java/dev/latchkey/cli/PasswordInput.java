@@ -5,6 +5,8 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Optional;
 
@@ -18,6 +20,11 @@ final class PasswordInput {
     static String read() throws IOException {
         Optional<Console> terminal = Optional.ofNullable(System.console()).filter(Console::isTerminal);
         if (terminal.isEmpty()) {
+            if (isTypedWithEcho()) {
+                throw new IllegalArgumentException(
+                        "can only be typed if standard output is the terminal too. Pipe it in,"
+                                + " or do not redirect the output");
+            }
             return firstLine();
         }
         char[] password = terminal.get().readPassword("New password: "); // null at the end of the input
@@ -27,7 +34,17 @@ final class PasswordInput {
         return new String(password);
     }
 
-    // Returns the line without its end, LF or CR LF. Nothing else is trimmed.
+    // The JDK has no console if standard output is redirected, although standard input is a terminal (JDK-8354469).
+    private static boolean isTypedWithEcho() {
+        try {
+            return Files.readSymbolicLink(Path.of("/proc/self/fd/0")).startsWith("/dev/pts")
+                    || Files.isSameFile(Path.of("/proc/self/fd/0"), Path.of("/dev/tty"));
+        } catch (IOException _) {
+            return false; // not Linux, or there is no terminal
+        }
+    }
+
+    // Returns the line without a byte order mark before it and without its end, LF or CR LF. Nothing else is trimmed.
     private static String firstLine() throws IOException {
         // By default, a decoder replaces what is not UTF-8, so that two passwords would become one.
         var in = new InputStreamReader(System.in, StandardCharsets.UTF_8.newDecoder());
@@ -38,7 +55,8 @@ final class PasswordInput {
                 line.append((char) next);
                 next = in.read();
             }
-            return next == '\n' ? line.toString().replaceFirst("\r\\z", "") : line.toString();
+            String text = line.toString().replaceFirst("^\uFEFF", "");
+            return next == '\n' ? text.replaceFirst("\r\\z", "") : text;
         } catch (CharacterCodingException _) {
             throw new IllegalArgumentException("must be valid UTF-8");
         }

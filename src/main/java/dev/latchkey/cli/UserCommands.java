@@ -10,6 +10,7 @@ import dev.latchkey.accounts.AccountService;
 import dev.latchkey.accounts.Audit;
 import dev.latchkey.accounts.PasswordPolicy;
 import dev.latchkey.accounts.Username;
+import dev.latchkey.json.Json;
 import dev.latchkey.logging.LineFormat;
 import dev.latchkey.overload.ContentionException;
 import dev.latchkey.redis.Redis;
@@ -81,6 +82,9 @@ public final class UserCommands {
         int expected = command.equals(WITHOUT_NAME) ? 1 : 2;
         if (!COMMANDS.containsKey(command) || arguments.size() != expected || arguments.contains("")) {
             throw new CommandException(BAD_ARGUMENTS, "wrong arguments of user\n" + USAGE);
+        }
+        if (arguments.getLast().contains("\uFFFD")) {
+            throw new CommandException(BAD_ARGUMENTS, "the locale cannot decode NAME: set LANG=C.UTF-8");
         }
         if (command.equals("set-password")) {
             try {
@@ -162,7 +166,7 @@ public final class UserCommands {
     }
 
     private static String time(@Nullable Instant date) {
-        return date == null ? "-" : LineFormat.TIME.format(date);
+        return date == null ? "-" : Json.DATE.format(date);
     }
 
     // Prints a line of columns. Clients choose some of the values, which must not control the terminal or look like

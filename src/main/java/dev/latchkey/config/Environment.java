@@ -53,7 +53,8 @@ record Environment(Map<String, String> variables, List<String> errors) {
         try (var in = Files.newInputStream(Path.of(file))) {
             byte[] bytes = in.readNBytes(MAX_SECRET_BYTES + 1);
             var decoder = StandardCharsets.UTF_8.newDecoder();
-            String secret = decoder.decode(ByteBuffer.wrap(bytes)).toString().strip();
+            String text = decoder.decode(ByteBuffer.wrap(bytes)).toString();
+            String secret = text.replaceFirst("^\uFEFF", "").strip(); // a byte order mark
             if (!secret.isEmpty() && bytes.length <= MAX_SECRET_BYTES) {
                 return secret;
             }
@@ -84,7 +85,10 @@ record Environment(Map<String, String> variables, List<String> errors) {
         } catch (NumberFormatException _) {
             // reported below, like a number that is out of range
         }
-        error(name + " must be a whole number from " + min + " to " + max + ", not '" + text + "'");
+        String hint = text.startsWith("tcp://")
+                ? ". Kubernetes sets it for a service of that name: set enableServiceLinks: false in the pod"
+                : "";
+        error(name + " must be a whole number from " + min + " to " + max + ", not '" + text + "'" + hint);
         return defaultValue;
     }
 

@@ -1,6 +1,5 @@
 package dev.latchkey.json;
 
-import com.fasterxml.jackson.annotation.JsonFormat;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
@@ -8,8 +7,9 @@ import java.io.PushbackInputStream;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.time.format.DateTimeFormatter;
+import java.time.format.DateTimeFormatterBuilder;
 import java.util.Arrays;
-import java.util.TimeZone;
 import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
@@ -22,19 +22,29 @@ import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.MapperFeature;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.module.SimpleModule;
 import tools.jackson.databind.node.ObjectNode;
+import tools.jackson.databind.ser.std.ToStringSerializerBase;
 
 /** Reads and writes all JSON of the service. */
 public final class Json {
-    // UTC with three decimals: 2026-03-19T12:00:00.000Z
-    private static final JsonFormat.Value DATE =
-            JsonFormat.Value.forPattern("uuuu-MM-dd'T'HH:mm:ss.SSSX").withTimeZone(TimeZone.getTimeZone("UTC"));
+    /** Dates as they are written: UTC with three decimals. Other programs may have stored them otherwise. */
+    public static final DateTimeFormatter DATE =
+            new DateTimeFormatterBuilder().appendInstant(3).toFormatter();
+
+    private static final SimpleModule DATES = new SimpleModule()
+            .addSerializer(Instant.class, new ToStringSerializerBase(Instant.class) {
+                @Override
+                public String valueToString(Object value) {
+                    return DATE.format((Instant) value);
+                }
+            });
     private static final JsonMapper MAPPER = JsonMapper.builder()
             // The order of a record's components is the published order.
             .disable(MapperFeature.SORT_PROPERTIES_ALPHABETICALLY)
             .enable(DeserializationFeature.FAIL_ON_NULL_CREATOR_PROPERTIES)
             .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
-            .withConfigOverride(Instant.class, override -> override.setFormat(DATE))
+            .addModule(DATES)
             .build();
 
     private static final byte[] BYTE_ORDER_MARK = "\uFEFF".getBytes(StandardCharsets.UTF_8);

@@ -5,8 +5,6 @@ import dev.latchkey.logging.Logs.Format;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.time.Instant;
-import java.time.format.DateTimeFormatter;
-import java.time.format.DateTimeFormatterBuilder;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -20,10 +18,6 @@ import org.jspecify.annotations.Nullable;
 
 /** The format of log lines. Only one thread at a time may use an object of this class. */
 public final class LineFormat {
-    /** Dates as in JSON: UTC, with three decimals. */
-    public static final DateTimeFormatter TIME =
-            new DateTimeFormatterBuilder().appendInstant(3).toFormatter();
-
     private static final SimpleFormatter FORMATTER = new SimpleFormatter();
     private static final int MAX_VALUE_LENGTH = 256;
     // Control characters, line separators, and characters that change the direction of text. A client must not be
@@ -90,7 +84,7 @@ public final class LineFormat {
     private String time(long epochMillis) {
         if (epochMillis != lastMillis) {
             lastMillis = epochMillis;
-            lastTime = TIME.format(Instant.ofEpochMilli(epochMillis));
+            lastTime = Json.DATE.format(Instant.ofEpochMilli(epochMillis));
         }
         return lastTime;
     }
