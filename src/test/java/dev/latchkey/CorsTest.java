@@ -170,7 +170,8 @@ class CorsTest {
             assertEquals(origin, response.header("Access-Control-Allow-Origin"));
             assertEquals(methods, response.header("Access-Control-Allow-Methods"));
             assertEquals(
-                    "Authorization, Content-Type, If-Match, If-None-Match, X-Request-Id",
+                    "Authorization, Content-Type, If-Match, If-None-Match, X-Request-Id,"
+                            + " traceparent, tracestate, baggage, X-Requested-With",
                     response.header("Access-Control-Allow-Headers"));
             assertEquals("600", response.header("Access-Control-Max-Age"));
             assertEquals("", response.header("Access-Control-Allow-Credentials"));

@@ -201,7 +201,23 @@ class HttpRulesTest {
 
     @Test
     void a_compressed_request_body_gets_a_415() {
-        expect(415, app.send("POST", "/api/auth/login", "{}", "Content-Encoding", "gzip"));
+        for (String coding : List.of("gzip", "br", "identity, gzip")) {
+            var refused = expect(415, app.send("POST", "/api/auth/login", "{}", "Content-Encoding", coding));
+            assertEquals("identity", refused.header("Accept-Encoding"));
+        }
+        expect(400, app.send("POST", "/api/auth/login", "{}", "Content-Encoding", "Identity"));
+        var type = expect(
+                415,
+                app.send(
+                        "PATCH",
+                        "/api/todos/x",
+                        "{}",
+                        "Authorization",
+                        "Bearer " + token,
+                        "Content-Type",
+                        "text/plain"));
+        assertEquals("application/json", type.header("Accept-Patch"));
+        assertEquals("", type.header("Accept-Encoding"));
     }
 
     @Test

@@ -147,9 +147,22 @@ class IntrospectionTest extends StorageMatrix {
     }
 
     @Test
-    void a_form_larger_than_the_limit_is_a_413() {
-        expect(200, app.sendForm(INTROSPECT, "token=" + "x".repeat(16_384 - 6)));
-        expect(413, app.sendForm(INTROSPECT, "token=" + "x".repeat(16_384 - 5)));
+    void a_token_of_any_length_is_no_error_up_to_a_form_of_a_megabyte() {
+        String valid = app.newToken();
+        for (String token : List.of(
+                "x".repeat(16_384 - 6),
+                "x".repeat(16_384 - 5),
+                "x".repeat((1 << 20) - 6),
+                "%41".repeat(6000),
+                "x%41".repeat(6000),
+                "xx%41".repeat(6000),
+                "\u00e4".repeat(10_000))) {
+            assertInactive(introspect(token));
+            expect(200, app.sendForm(REVOKE, "token=" + token));
+        }
+        expect(200, app.sendForm(REVOKE, "token=" + valid + "&other=" + "x".repeat(500_000)));
+        expect(401, app.verify(valid));
+        expect(413, app.sendForm(INTROSPECT, "token=" + "x".repeat((1 << 20) - 5)));
     }
 
     @Test

@@ -122,8 +122,11 @@ class LifecycleTest extends StorageMatrix {
         String name = TestApp.newName();
         assertEquals(name, app.register(name.toUpperCase(Locale.ROOT)).field("username"));
         expect(409, app.register(name));
-        var login = app.login(name.toUpperCase(Locale.ROOT), TestApp.PASSWORD);
-        assertEquals(name, login.field("username"));
+        // The keyboards of phones add spaces.
+        for (String typed : List.of(name.toUpperCase(Locale.ROOT), name + " ", "\u3000 " + name + "\t")) {
+            assertEquals(name, expect(200, app.login(typed, TestApp.PASSWORD)).field("username"));
+        }
+        expect(400, app.register(TestApp.newName() + " "));
     }
 
     @Test

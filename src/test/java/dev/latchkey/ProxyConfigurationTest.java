@@ -164,6 +164,10 @@ class ProxyConfigurationTest {
             "X-Auth-User: root\r\nX_Auth_User: root\r\nConnection: close, X-Auth-User, X_Auth_User",
             "Remote-User: root",
             "remote-user:",
+            "X.Auth.User: root",
+            "X+Auth+User: root",
+            "X!Auth#User: root\r\nX$Auth%User: root\r\nX&Auth'User: root\r\nX*Auth^User: root\r\nX`Auth|User: root",
+            "X-Auth~User: root\r\nRemote.User: root\r\nRemote~User: root\r\nRemote*User: root",
             "Remote_User: root",
             "Remote-User: root\r\nX-Auth-User: root\r\nConnection: close, Remote-User, X-Auth-User");
 

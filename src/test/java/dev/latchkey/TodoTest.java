@@ -175,6 +175,24 @@ class TodoTest {
         }
     }
 
+    /** RFC 9110 §13.1.2: otherwise a change would overwrite what its sender believes not to exist. */
+    @Test
+    void if_none_match_refuses_a_change_of_a_todo_that_matches() {
+        var created = create("{\"name\":\"n\"}");
+        String path = created.todoPath();
+        String etag = created.header("ETag");
+        for (String same : List.of("*", etag, "W/" + etag, "\"x\", " + etag)) {
+            expect(412, conditional("PATCH", path, "{\"name\":\"m\"}", "If-None-Match", same));
+            expect(412, conditional("DELETE", path, "", "If-None-Match", same));
+        }
+        var both = app.with("If-Match", "\"x\"")
+                .send("PATCH", path, "{\"name\":\"m\"}", "Authorization", "Bearer " + token, "If-None-Match", "*");
+        assertTrue(expect(412, both).field("detail").startsWith("If-Match"), both.text());
+        expect(200, conditional("PATCH", path, "{\"name\":\"m\"}", "If-None-Match", "\"x\""));
+        expect(204, conditional("DELETE", path, "", "If-None-Match", "\"x\""));
+        expect(404, conditional("PATCH", path, "{\"name\":\"m\"}", "If-None-Match", "*"));
+    }
+
     @Test
     void a_deleted_todo_no_longer_exists() {
         String path = create("{\"name\":\"n\"}").todoPath();

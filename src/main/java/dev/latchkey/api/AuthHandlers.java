@@ -15,7 +15,6 @@ import dev.latchkey.tokens.TokenStore;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.Map;
-import java.util.function.Function;
 
 /**
  * The routes {@code /api/auth/…} of accounts and tokens.
@@ -51,7 +50,7 @@ public record AuthHandlers(
 
     Response login(Request request) throws IOException {
         RequestFields fields = request.json();
-        var username = fields.required("username", Function.identity());
+        var username = fields.required("username", String::strip); // the keyboards of phones add a space
         var password = fields.required("password", PasswordPolicy::normalize);
         fields.throwIfInvalid();
         IssuedToken issued = accounts.login(username.get(), password.get(), request.client());

@@ -72,7 +72,7 @@ public record TodoHandlers(TodoStore store, Bulkhead lists, TodoIds ids, Instant
         var status = fields.optional("status", Todo.Status::of);
         fields.throwIfInvalid();
         Todo patched = store.update(caller.username(), request.pathParameter(), todo -> {
-            requireMatch(request, todo);
+            requirePreconditions(request, todo);
             return todo.patched(name.orElse(null), status.orElse(null), clock.instant());
         });
         if (patched == null) {
@@ -82,8 +82,8 @@ public record TodoHandlers(TodoStore store, Bulkhead lists, TodoIds ids, Instant
     }
 
     Response delete(Request request, Caller caller) {
-        boolean removed = request.hasIfMatch()
-                ? store.remove(caller.username(), request.pathParameter(), todo -> requireMatch(request, todo))
+        boolean removed = request.hasPrecondition()
+                ? store.remove(caller.username(), request.pathParameter(), todo -> requirePreconditions(request, todo))
                 : store.remove(caller.username(), request.pathParameter());
         if (!removed) {
             throw notFound();
@@ -101,6 +101,14 @@ public record TodoHandlers(TodoStore store, Bulkhead lists, TodoIds ids, Instant
             String detail =
                     "If-Match does not have the current ETag of the todo. Read the todo again. A weak ETag (W/) never matches.";
             throw new Problem(412, detail);
+        }
+    }
+
+    // In the order of RFC 9110 §13.2.2.
+    private static void requirePreconditions(Request request, Todo todo) {
+        requireMatch(request, todo);
+        if (request.ifNoneMatch(todo.etag())) {
+            throw new Problem(412, "If-None-Match has the current ETag of the todo, or a *, which every todo matches.");
         }
     }
 

@@ -14,12 +14,13 @@ import java.util.stream.Stream;
  * @param origins as browsers send them; empty if CORS is off
  */
 public record Cors(Set<String> origins) {
-    // As browsers spell an origin: without the default port.
-    private static final Pattern ORIGIN = Pattern.compile("(?!http:.*:80$|https:.*:443$)"
-            + "https?://([a-z0-9_-]+(\\.[a-z0-9_-]+)*|\\[[0-9a-f:]+])(:[1-9][0-9]{0,4})?");
+    // As browsers spell an origin: without the default port. Apps in a WebView have schemes such as capacitor.
+    private static final Pattern ORIGIN = Pattern.compile("(?!ftp:|http:.*:80$|https:.*:443$)"
+            + "[a-z][a-z0-9+.-]*://([a-z0-9_-]+(\\.[a-z0-9_-]+)*|\\[[0-9a-f:]+])(:[1-9][0-9]{0,4})?");
 
     private static final String ALLOW_ORIGIN = "Access-Control-Allow-Origin";
-    private static final String ALLOWED_HEADERS = "Authorization, Content-Type, If-Match, If-None-Match, X-Request-Id";
+    private static final String ALLOWED_HEADERS = "Authorization, Content-Type, If-Match, If-None-Match, X-Request-Id,"
+            + " traceparent, tracestate, baggage, X-Requested-With";
     private static final String EXPOSED_HEADERS = "ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id";
     private static final String MAX_AGE_SECONDS = "600"; // a removed origin may send requests for at most this time
 

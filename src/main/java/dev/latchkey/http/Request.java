@@ -4,6 +4,7 @@ import com.sun.net.httpserver.HttpExchange;
 import dev.latchkey.tokens.ClientInfo;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -14,6 +15,7 @@ import java.util.stream.Stream;
 /** A request as handlers see it. */
 public final class Request {
     private static final String JSON = "application/json";
+    private static final int MAX_FORM_BYTES = 1 << 20;
     private static final String FORM = "application/x-www-form-urlencoded";
     // The parameters of a media type (RFC 9110 §8.3.1). A charset must be UTF-8, of which ASCII is a part. This takes
     // linear time, and the possessive quantifiers do not recurse.
@@ -55,11 +57,17 @@ public final class Request {
      * Reads one field of the request body, a form. All other fields are ignored, as OAuth requires (RFC 6749 §3.2). An
      * empty value counts as absent.
      *
-     * @throws Problem 400 if it is malformed, 413 if it is too large, 415 if it is not declared as a form
+     * <p>Of a very long body, only the start is read. A field that is cut there is returned as far as it was read.
+     *
+     * @throws Problem 400 if it is malformed, 413 if it has more than a megabyte, 415 if it is not declared as a form
      * @throws IOException if the connection is lost
      */
     public RequestFields form(String field) throws IOException {
-        String body = new String(body(FORM).readAllBytes(), StandardCharsets.UTF_8);
+        InputStream in = body(FORM, MAX_FORM_BYTES);
+        String body = new String(in.readNBytes(settings.maxBodyBytes()), StandardCharsets.UTF_8);
+        if (in.transferTo(OutputStream.nullOutputStream()) > 0) {
+            body = body.replaceFirst("%.?$", ""); // the cut may be within an escape
+        }
         try {
             return pairs("request body", body, field);
         } catch (IllegalArgumentException _) {
@@ -94,17 +102,22 @@ public final class Request {
      * @throws IOException if the connection is lost
      */
     public RequestFields json() throws IOException {
-        return RequestFields.readJson(body(JSON));
+        return RequestFields.readJson(body(JSON, settings.maxBodyBytes()));
     }
 
-    private InputStream body(String type) {
+    private InputStream body(String type, int maxBytes) {
         var headers = exchange.getRequestHeaders();
         List<String> types = headers.getOrDefault("Content-Type", List.of());
-        if (types.size() != 1 || !isType(type, types.getFirst()) || headers.containsKey("Content-Encoding")) {
+        String coding = String.join(",", headers.getOrDefault("Content-Encoding", List.of("identity")));
+        boolean isCoded = !coding.strip().equalsIgnoreCase("identity");
+        if (isCoded || types.size() != 1 || !isType(type, types.getFirst())) {
             String detail = "Send the body in UTF-8 with one Content-Type: " + type + " and no Content-Encoding.";
-            throw new Problem(415, detail).withHeader("Accept", type);
+            Problem problem = new Problem(415, detail).withHeader("Accept", type);
+            boolean isPatch = exchange.getRequestMethod().equals("PATCH");
+            problem = isPatch ? problem.withHeader("Accept-Patch", type) : problem; // RFC 5789 §3.1
+            throw isCoded ? problem.withHeader("Accept-Encoding", "identity") : problem; // RFC 9110 §15.5.16
         }
-        return RequestBody.limited(exchange, settings.maxBodyBytes());
+        return RequestBody.limited(exchange, maxBytes);
     }
 
     static boolean isType(String expected, String type) {
@@ -118,14 +131,15 @@ public final class Request {
         return exchange.getRequestHeaders().getOrDefault("Authorization", List.of());
     }
 
-    /** Reports whether the request has an {@code If-Match} header. */
-    public boolean hasIfMatch() {
-        return exchange.getRequestHeaders().containsKey("If-Match");
+    /** Reports whether the request has an {@code If-Match} or {@code If-None-Match} header. */
+    public boolean hasPrecondition() {
+        var headers = exchange.getRequestHeaders();
+        return headers.containsKey("If-Match") || headers.containsKey("If-None-Match");
     }
 
     /** Reports whether {@code If-Match} is absent or matches the strong {@code etag} (RFC 9110 §13.1.1). */
     public boolean ifMatch(String etag) {
-        return !hasIfMatch() || matches("If-Match", etag);
+        return !exchange.getRequestHeaders().containsKey("If-Match") || matches("If-Match", etag);
     }
 
     /** Reports whether {@code If-None-Match} matches {@code etag}, weak or strong (RFC 9110 §13.1.2). */

@@ -16,8 +16,10 @@ function announce(text) {
   byId('live').textContent = text;
 }
 
+const quoted = text => text.replaceAll("'", "'\\''");
+
 function curl(method, path, headers, body) {
-  const quote = text => `'${text.replaceAll("'", "'\\''")}'`;
+  const quote = text => `'${quoted(text)}'`;
   const options = Object.entries(headers).map(([name, value]) => ` -H ${quote(`${name}: ${value}`)}`);
   return `curl -i -X ${method}${options.join('')}${body ? ` -d ${quote(body)}` : ''} ${quote(new URL(path, document.baseURI).href)}`;
 }
@@ -73,7 +75,8 @@ class Exchange {
 async function send(output, method, path, { token, body, etag } = {}) {
   const json = body && JSON.stringify(body);
   const headers = { ...(token && { Authorization: `Bearer ${token}` }), ...(json && { 'Content-Type': 'application/json' }), ...(etag && { 'If-Match': etag }) };
-  const passwords = Object.entries(body ?? {}).filter(([name]) => /password/i.test(name)).map(([, value]) => value);
+  const passwords = Object.entries(body ?? {}).filter(([name]) => /password/i.test(name))
+    .flatMap(([, value]) => [quoted(JSON.stringify(value).slice(1, -1)), value]); // as in the command, and as in a response
   const exchange = new Exchange(output, curl(method, path, headers, json), [token, ...passwords]);
   const begin = performance.now();
   try {
@@ -275,6 +278,9 @@ class Device {
     return item;
   }
 }
+
+// The back/forward cache would bring the tokens back.
+window.addEventListener('pageshow', event => event.persisted && location.reload());
 
 const credentials = byId('credentials');
 const output = credentials.parentElement.querySelector('.output');

@@ -33,16 +33,16 @@ public final class EchoServer implements AutoCloseable {
      * @param body the request body, with one character per byte
      */
     public record Received(String head, String body) {
-        /** Returns the values of all header lines with this name. An underscore in a name counts as a hyphen. */
+        /** Returns the values of all header lines with this name. As for CGI, all punctuation in a name is the same. */
         public List<String> values(String name) {
             return head.lines()
-                    .filter(line -> normalized(line).startsWith(name.toLowerCase(Locale.ROOT) + ":"))
+                    .filter(line -> name(line).equals(name.toLowerCase(Locale.ROOT)))
                     .map(line -> line.substring(name.length() + 1).strip())
                     .toList();
         }
 
-        private static String normalized(String line) {
-            return line.toLowerCase(Locale.ROOT).replace('_', '-');
+        private static String name(String line) {
+            return line.replaceFirst(":.*", "").toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]", "-");
         }
     }
 
