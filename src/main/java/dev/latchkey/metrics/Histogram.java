@@ -40,7 +40,7 @@ public final class Histogram {
         double count = 0;
         for (int i = 0; i < counts.length; i++) {
             count += counts[i].sum();
-            String bound = i < BOUNDS.length ? Registry.number(BOUNDS[i]) : "+Inf";
+            String bound = i < BOUNDS.length ? Double.toString(BOUNDS[i]) : "+Inf";
             samples.add(new Sample("_bucket", Registry.labels("le", bound), count));
         }
         samples.add(new Sample("_sum", "", sumNanos.sum() / NANOS_PER_SECOND));
