@@ -4,6 +4,7 @@ import static dev.latchkey.cli.CommandException.BAD_ARGUMENTS;
 import static dev.latchkey.cli.CommandException.FAILED;
 import static java.lang.System.Logger.Level.ERROR;
 import static java.lang.System.Logger.Level.INFO;
+import static java.lang.System.Logger.Level.WARNING;
 
 import dev.latchkey.accounts.PasswordPolicy;
 import dev.latchkey.cli.CommandException;
@@ -20,6 +21,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import org.jspecify.annotations.Nullable;
@@ -111,6 +113,7 @@ public final class Main {
             }
             log.log(INFO, "listening", "port", app.port(), "version", App.version());
             logs.flush();
+            Thread.ofVirtual().name("clock").start(() -> watchClock(log));
             return app;
         } catch (Config.Invalid e) {
             return fail(BAD_ARGUMENTS, e.getMessage());
@@ -119,6 +122,24 @@ public final class Main {
         } catch (IOException e) {
             return fail(FAILED, String.valueOf(e));
         }
+    }
+
+    // The JDK's server measures its timeouts with the wall clock.
+    private static void watchClock(System.Logger log) {
+        try {
+            long atStart = wallClockLead();
+            while (wallClockLead() > atStart - 1000) {
+                Thread.sleep(1000);
+            }
+            log.log(WARNING, "the wall clock was set back: until it has caught up, no slow connection is closed");
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    // In milliseconds before the monotonic clock, whose zero is arbitrary.
+    private static long wallClockLead() {
+        return System.currentTimeMillis() - TimeUnit.NANOSECONDS.toMillis(System.nanoTime());
     }
 
     private static void stop(App app, Logs logs, System.Logger log) {

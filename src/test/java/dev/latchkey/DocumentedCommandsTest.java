@@ -311,9 +311,12 @@ class DocumentedCommandsTest {
     /** The block has hashes that Django 3.2 and Passlib 1.7 have made. */
     private void importedUsers(String block) throws Exception {
         provideRedisCli();
-        shell.run(block);
+        String failed =
+                "hash=$(django_hash 'bcrypt$x$y$z') || true; import_user dave \"$hash\" 2026-03-19T12:00:00.000Z";
+        assertTrue(shell.run(block + failed + " || echo refused").endsWith("refused"));
+        assertEquals("$-1\r\n", redis.send("GET users:dave"));
         try (var app = TestApp.startOn(redis.url())) {
-            for (String name : List.of("alice", "bob+1@example.com")) {
+            for (String name : List.of("alice", "bob+1@example.com", "carol")) {
                 assertEquals(200, app.login(name, TestApp.PASSWORD).status(), name);
                 assertEquals(401, app.login(name, TestApp.PASSWORD + "x").status(), name);
             }
@@ -328,7 +331,8 @@ class DocumentedCommandsTest {
         for (String command : inline("redis-cli ")) {
             printed.add(shell.run(command.replace("KEY", "tokens:d6ad7dae-c147-4513-a58b-2a2516cff3b7")));
         }
-        assertEquals(List.of("tokens:d6ad7dae-c147-4513-a58b-2a2516cff3b7", "alice", "1"), printed);
+        assertTrue(printed.removeFirst().contains("used_memory_human:"), "INFO memory");
+        assertEquals(List.of("OK", "tokens:d6ad7dae-c147-4513-a58b-2a2516cff3b7", "alice", "1"), printed);
     }
 
     @Test

@@ -1,5 +1,7 @@
 package dev.latchkey.accounts;
 
+import static java.lang.System.Logger.Level.WARNING;
+
 import dev.latchkey.accounts.UserStore.UserRecord;
 import dev.latchkey.overload.Attempts;
 import dev.latchkey.redis.CleanUp;
@@ -33,6 +35,7 @@ public record AccountService(
         AccountLifecycle lifecycle,
         CleanUp cleanUp,
         InstantSource clock) {
+    private static final System.Logger LOG = System.getLogger("latchkey.auth");
     // Each attempt computes one or two hashes while other users wait. Two suffice against one concurrent request.
     private static final int MAX_ATTEMPTS = 2;
 
@@ -188,6 +191,10 @@ public record AccountService(
             ClientInfo client,
             boolean evenIfFull) {
         String hash = record == null ? null : record.user().passwordHash();
+        if (hash != null && !hash.isEmpty() && !PasswordHasher.isUsable(hash)) {
+            String username = Username.canonical(name);
+            LOG.log(WARNING, "a stored password hash is not usable: that user cannot log in", "username", username);
+        }
         var attempt = throttle.start(client, name, hash, evenIfFull);
         boolean correct = turn.verify(password, hash);
         if (correct) {

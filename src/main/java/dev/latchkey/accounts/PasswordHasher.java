@@ -1,7 +1,5 @@
 package dev.latchkey.accounts;
 
-import static java.lang.System.Logger.Level.WARNING;
-
 import dev.latchkey.metrics.Histogram;
 import dev.latchkey.metrics.Registry;
 import dev.latchkey.overload.Bulkhead;
@@ -36,7 +34,6 @@ public final class PasswordHasher {
      */
     static final int MAX_ITERATIONS = 10_000_000;
 
-    private static final System.Logger LOG = System.getLogger("latchkey.auth");
     private static final int SALT_BYTES = 16;
     private static final int KEY_BITS = 256;
     // Base64 of 8 to 64 bytes has 11 to 86 characters. No number of bytes has 4n + 1 characters.
@@ -118,6 +115,12 @@ public final class PasswordHasher {
         return parts.matches() && Integer.parseInt(parts.group(1)) < iterations;
     }
 
+    /** Reports whether passwords can be compared with the hash. */
+    static boolean isUsable(String phc) {
+        var parts = PHC.matcher(phc);
+        return parts.matches() && Integer.parseInt(parts.group(1)) <= MAX_ITERATIONS;
+    }
+
     private String newHash(String password) throws GeneralSecurityException {
         byte[] salt = new byte[SALT_BYTES];
         random.nextBytes(salt);
@@ -125,15 +128,9 @@ public final class PasswordHasher {
     }
 
     private boolean matches(String password, @Nullable String phc) throws GeneralSecurityException {
-        var parts = PHC.matcher(phc == null ? "" : phc);
-        boolean isUsable = parts.matches() && Integer.parseInt(parts.group(1)) <= MAX_ITERATIONS;
-        if (!isUsable) {
-            if (phc != null && !phc.isEmpty()) {
-                LOG.log(WARNING, "a stored password hash is not usable: that user cannot log in");
-            }
-            parts = PHC.matcher(dummyHash);
-            parts.matches();
-        }
+        boolean isUsable = phc != null && isUsable(phc);
+        var parts = PHC.matcher(isUsable ? phc : dummyHash);
+        parts.matches();
         int count = Integer.parseInt(parts.group(1));
         byte[] salt = Base64.getDecoder().decode(parts.group(2));
         byte[] key = Base64.getDecoder().decode(parts.group(3));
