@@ -5,7 +5,6 @@ import static java.lang.System.Logger.Level.WARNING;
 import dev.latchkey.accounts.UserStore.UserRecord;
 import dev.latchkey.overload.Attempts;
 import dev.latchkey.redis.CleanUp;
-import dev.latchkey.redis.RedisUnavailableException;
 import dev.latchkey.tokens.Caller;
 import dev.latchkey.tokens.ClientInfo;
 import dev.latchkey.tokens.IssuedToken;
@@ -42,7 +41,8 @@ public record AccountService(
     /** Creates a user. Returns null if the username is taken. */
     public @Nullable User register(Username username, String password, ClientInfo client) {
         User user;
-        try (var turn = awaitTurn(client)) {
+        try (var turn = hasher.awaitTurn(client.rateLimitKey())) {
+            users.redis().requireNoTimeoutSince(turn.requestedNanos());
             throttle.count(client); // and not given back after a success, because what a registration stores stays
             user = new User(username.text(), turn.hash(password), clock.instant());
         }
@@ -63,7 +63,7 @@ public record AccountService(
         String username = Username.canonical(name);
         for (var attempts = Attempts.limitedTo(MAX_ATTEMPTS); ; attempts.next()) {
             UserRecord record = username.isEmpty() ? null : users.find(username);
-            try (var turn = awaitTurn(client)) {
+            try (var turn = hasher.awaitTurn(client.rateLimitKey())) {
                 if (!verify(turn, name, record, password, client, false) || record == null) {
                     Audit.log("login failed", client, username, "");
                     throw new WrongPasswordException("The username or the password is wrong.");
@@ -111,7 +111,7 @@ public record AccountService(
         for (var attempts = Attempts.limitedTo(MAX_ATTEMPTS); ; attempts.next()) {
             UserRecord record = users.find(username);
             UserRecord changed;
-            try (var turn = awaitTurn(client)) {
+            try (var turn = hasher.awaitTurn(client.rateLimitKey())) {
                 if (record != null && verify(turn, username, record, current, client, false)) {
                     changed = users.replaceHash(record, turn.hash(next));
                 } else if (record != null && verify(turn, username, record, next, client, false)) { // a second guess
@@ -155,7 +155,7 @@ public record AccountService(
         for (var attempts = Attempts.limitedTo(MAX_ATTEMPTS); ; attempts.next()) {
             UserRecord record = users.find(username);
             if (record != null && users.reservedSeconds(record.user()) == 0) {
-                try (var turn = awaitTurn(client)) {
+                try (var turn = hasher.awaitTurn(client.rateLimitKey())) {
                     if (!verify(turn, username, record, password, client, true)) {
                         throw wrongPassword(caller, client);
                     }
@@ -167,19 +167,6 @@ public record AccountService(
                 Audit.sessionsRevoked(client, username, endedIds);
                 return;
             }
-        }
-    }
-
-    // If Redis has stopped replying meanwhile, one turn after the other would wait for the timeout of its command.
-    private PasswordHasher.Turn awaitTurn(ClientInfo client) {
-        long start = System.nanoTime();
-        var turn = hasher.awaitTurn(client.rateLimitKey());
-        try {
-            users.redis().requireNoTimeoutSince(start);
-            return turn;
-        } catch (RedisUnavailableException e) {
-            turn.close();
-            throw e;
         }
     }
 
@@ -195,13 +182,11 @@ public record AccountService(
             String username = Username.canonical(name);
             LOG.log(WARNING, "a stored password hash is not usable: that user cannot log in", "username", username);
         }
+        // If Redis has stopped replying meanwhile, one turn after the other would wait for the timeout of its command.
+        users.redis().requireNoTimeoutSince(turn.requestedNanos());
         var attempt = throttle.start(client, name, hash, evenIfFull);
         boolean correct = turn.verify(password, hash);
-        if (correct) {
-            throttle.succeeded(attempt);
-        } else {
-            throttle.failed(attempt);
-        }
+        throttle.end(attempt, correct);
         return correct;
     }
 

@@ -81,7 +81,7 @@ public record LoginThrottle(Redis redis, String scope, boolean enabled) {
 
     private record Count(String key, String window) {}
 
-    /** A counted attempt, which ends with {@link #succeeded} or {@link #failed}. */
+    /** A counted attempt, which ends with {@link #end}. */
     public record Attempt(String nameId, List<Count> counts) {}
 
     /**
@@ -133,14 +133,14 @@ public record LoginThrottle(Redis redis, String scope, boolean enabled) {
         return new Attempt(nameId, counts);
     }
 
-    /** Gives the attempt back, and forgets the failed ones of the user, who may mistype the password again. */
-    public void succeeded(Attempt attempt) {
-        end(attempt, "succeeded");
-    }
-
-    /** Keeps the attempt in the count. */
-    public void failed(Attempt attempt) {
-        end(attempt, "failed");
+    /**
+     * Ends an attempt.
+     *
+     * @param succeeded whether to give it back and to forget the failed ones of the user, who may mistype the password
+     *     again
+     */
+    public void end(Attempt attempt, boolean succeeded) {
+        end(attempt, succeeded ? "succeeded" : "failed");
     }
 
     private void end(Attempt attempt, String outcome) {

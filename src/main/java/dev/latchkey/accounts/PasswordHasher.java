@@ -77,15 +77,23 @@ public final class PasswordHasher {
      * @throws OverloadedException if none was free for 3 seconds
      */
     Turn awaitTurn(String owner) {
-        return new Turn(threads.enter(owner));
+        long requestedNanos = System.nanoTime();
+        return new Turn(threads.enter(owner), requestedNanos);
     }
 
     /** The use of a hash thread, for one hash after the other, until it is closed. */
     final class Turn implements AutoCloseable {
         private final Bulkhead.Permit permit;
+        private final long requestedNanos;
 
-        private Turn(Bulkhead.Permit permit) {
+        private Turn(Bulkhead.Permit permit, long requestedNanos) {
             this.permit = permit;
+            this.requestedNanos = requestedNanos;
+        }
+
+        /** Returns when the wait for the thread began, a value of {@link System#nanoTime}. */
+        long requestedNanos() {
+            return requestedNanos;
         }
 
         /** Returns the hash of a password with a new random salt. */
