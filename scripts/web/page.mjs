@@ -50,6 +50,14 @@ export async function demoPage({ service, until, open }) {
   assert.match(await part(right, 'Token').locator('pre').innerText(), /WWW-Authenticate: Bearer .*error="invalid_token"/);
   await pictures(page);
 
+  // A password is hidden in the command, however JSON and the shell write it.
+  await account.getByLabel('Password').fill(`it's "quoted" \\ here`);
+  await press(account, 'Log in on the left');
+  await shows(account, 401);
+  assert.match(await account.locator('.exchange > code').innerText(), /"password":"••••••••"/);
+  await account.getByLabel('Password').fill(password);
+  await logIn(left, 'left');
+
   // Tokens and passwords are hidden until a click. The command can be copied, and works.
   const text = await page.locator('main').innerText();
   assert(!text.includes(password));
@@ -158,7 +166,10 @@ export async function demoPage({ service, until, open }) {
   await assert.rejects(written, /TrustedHTML/);
   expected.push(/TrustedHTML/);
   assert.deepEqual(await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie]), [0, 0, '']);
-  await page.reload();
+  // The back/forward cache would bring the tokens back.
+  const reloaded = page.waitForEvent('load');
+  await page.evaluate(() => window.dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })));
+  await reloaded;
   await state(left, 'Not logged in');
   assert.equal(await page.locator('.value').first().innerText(), '');
 }
