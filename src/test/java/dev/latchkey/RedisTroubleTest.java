@@ -84,7 +84,7 @@ class RedisTroubleTest {
 
     /** What only deletes or shortens data must work, because that makes room. */
     @Test
-    void a_full_redis_keeps_nobody_from_deleting_an_account() throws Exception {
+    void accounts_can_be_disabled_and_deleted_while_redis_is_full() throws Exception {
         try (var redis = EmbeddedRedis.start();
                 var app = TestApp.startOn(redis.url(), "LOGIN_THROTTLE", "true")) {
             String alice = app.newToken("alice");

@@ -81,7 +81,7 @@ class ThrottleUnderLoadTest {
         assertEquals(200, login(app, address, name, TestApp.PASSWORD).status());
     }
 
-    /** A client with a stale password repeats its login, and nobody else behind its address must notice. */
+    /** A client with a stale password repeats its login. Other clients behind its address must not notice. */
     @Test
     void refused_attempts_do_not_count_against_the_address() {
         String stale = registerUser();

@@ -10,7 +10,6 @@ import dev.latchkey.accounts.AccountService;
 import dev.latchkey.accounts.Audit;
 import dev.latchkey.accounts.PasswordPolicy;
 import dev.latchkey.accounts.Username;
-import dev.latchkey.json.Json;
 import dev.latchkey.logging.LineFormat;
 import dev.latchkey.overload.ContentionException;
 import dev.latchkey.redis.Redis;
@@ -166,7 +165,7 @@ public final class UserCommands {
     }
 
     private static String time(@Nullable Instant date) {
-        return date == null ? "-" : Json.DATE.format(date);
+        return date == null ? "-" : LineFormat.TIME.format(date);
     }
 
     // Prints a line of columns. Clients choose some of the values, which must not control the terminal or look like

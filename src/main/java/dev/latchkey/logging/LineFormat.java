@@ -5,6 +5,7 @@ import dev.latchkey.logging.Logs.Format;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.time.Instant;
+import java.time.format.DateTimeFormatter;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -18,6 +19,9 @@ import org.jspecify.annotations.Nullable;
 
 /** The format of log lines. Only one thread at a time may use an object of this class. */
 public final class LineFormat {
+    /** Dates, as in JSON. */
+    public static final DateTimeFormatter TIME = Json.DATE;
+
     private static final SimpleFormatter FORMATTER = new SimpleFormatter();
     private static final int MAX_VALUE_LENGTH = 256;
     // Control characters, line separators, and characters that change the direction of text. A client must not be
@@ -84,7 +88,7 @@ public final class LineFormat {
     private String time(long epochMillis) {
         if (epochMillis != lastMillis) {
             lastMillis = epochMillis;
-            lastTime = Json.DATE.format(Instant.ofEpochMilli(epochMillis));
+            lastTime = TIME.format(Instant.ofEpochMilli(epochMillis));
         }
         return lastTime;
     }
