@@ -89,6 +89,10 @@ class RedisUserTest {
             send(redis, user);
             try (var app = TestApp.startOn(asUser(redis.url()), "LOGIN_THROTTLE", "true")) {
                 TrainingRun.account(app);
+                for (int i = 0; i < 10; i++) {
+                    expect(401, app.login("bob", "a wrong password"));
+                }
+                expect(429, app.login("bob", "a wrong password"));
             }
             Set<String> executed = executed(redis);
             executed.removeAll(Set.of("hello", "acl|setuser", "info")); // HELLO needs no permission

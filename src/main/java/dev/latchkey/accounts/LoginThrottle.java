@@ -49,7 +49,7 @@ public record LoginThrottle(Redis redis, String scope, boolean enabled) {
               local soon = all - number('busy') < max and name - number(id .. ':busy') < maxPerName
               local retry = math.max(1, redis.call('PTTL', key))
               if soon then retry = math.min(retry, 1000) end
-              return {tostring(retry), tostring(redis.call('HSETNX', key, 'refused', 1))}
+              return {tostring(retry), tostring(redis.call('HSET', key, 'refused', 1))}
             end
             redis.call('HINCRBY', key, 'all', 1)
             if id ~= '' then
