@@ -107,7 +107,7 @@ public record LoginThrottle(Redis redis, String scope, boolean enabled) {
         List<Count> counts = new ArrayList<>();
         // Many users may share the /48 of an IPv6 address, but a single client may own its 65,536 networks. The /48
         // comes
-        // first: above its limit, nothing may be stored for each of its networks.
+        // first, because nothing may be stored for each of its networks once it is above its limit.
         var limits = List.of(new Limit(client.siteRateLimitKey(), 1000, 40), new Limit(client.rateLimitKey(), 100, 10));
         for (Limit limit : limits) {
             if (!enabled || limit.address().isEmpty()) {

@@ -109,8 +109,8 @@ public record UserStore(Redis redis) {
     }
 
     /**
-     * Replaces the password hash and keeps unknown fields. Replaces an unreadable record as a whole. Returns the new record, or null, and does nothing, if the
-     * record has changed since it was read.
+     * Replaces the password hash and keeps unknown fields, or replaces an unreadable record as a whole. Returns the new
+     * record, or null, and does nothing, if the record has changed since it was read.
      */
     @Nullable
     UserRecord replaceHash(UserRecord record, String hash) {

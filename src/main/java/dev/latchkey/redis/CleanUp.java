@@ -7,9 +7,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 
-/**
- * Removes what a request has stored if a later step fails, so that nothing is left behind that no client knows.
- */
+/** Removes what a request has stored if a later step fails, so that nothing is left behind that no client knows. */
 public final class CleanUp implements AutoCloseable {
     private static final Duration MAX_CLOSE_TIME = Duration.ofSeconds(1);
 

@@ -75,10 +75,10 @@ class RegistryTest {
                 a_bucket{x="1",le="0.1"} 2
                 a_bucket{x="1",le="0.25"} 2
                 a_bucket{x="1",le="0.5"} 2
-                a_bucket{x="1",le="1"} 2
+                a_bucket{x="1",le="1.0"} 2
                 a_bucket{x="1",le="2.5"} 2
-                a_bucket{x="1",le="5"} 2
-                a_bucket{x="1",le="10"} 3
+                a_bucket{x="1",le="5.0"} 2
+                a_bucket{x="1",le="10.0"} 3
                 a_bucket{x="1",le="+Inf"} 4
                 a_sum{x="1"} 21.002000001
                 a_count{x="1"} 4
