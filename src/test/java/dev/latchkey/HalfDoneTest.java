@@ -152,9 +152,11 @@ class HalfDoneTest {
         }
     }
 
+    // Waits for both connections.
     private static void awaitRedis() {
         Load.await(() ->
-                app.send("GET", "/api/auth/verify", app.unknownToken(), "").status() == 401);
+                app.send("GET", "/api/auth/verify", app.unknownToken(), "").status() == 401
+                        && app.login(TestApp.newName(), TestApp.PASSWORD).status() == 401);
     }
 
     @Test

@@ -122,7 +122,8 @@ public record LoginThrottle(Redis redis, String scope, boolean enabled) {
                     redis.evalList(script, key, Long.toString(WINDOW.toMillis()), nameId, max, maxPerName, window);
             long retryMillis = Long.parseLong(reply.getFirst());
             if (retryMillis > 0) {
-                end(new Attempt(nameId, counts), "withdrawn"); // one network must not lock out the others of its site
+                // One network must not lock out the others of its site.
+                CleanUp.ignoreFailure(() -> end(new Attempt(nameId, counts), "withdrawn"));
                 if (scope.equals("address") && reply.getLast().equals("1")) {
                     Audit.log("throttled", client, Username.canonical(name), "");
                 }
@@ -134,18 +135,22 @@ public record LoginThrottle(Redis redis, String scope, boolean enabled) {
     }
 
     /**
-     * Ends an attempt.
+     * Ends an attempt. If that fails, the attempt stays counted.
      *
      * @param succeeded whether to give it back and to forget the failed ones of the user, who may mistype the password
      *     again
      */
     public void end(Attempt attempt, boolean succeeded) {
-        end(attempt, succeeded ? "succeeded" : "failed");
+        if (succeeded) {
+            end(attempt, "succeeded"); // a failure would soon be followed by another one
+        } else {
+            CleanUp.ignoreFailure(() -> end(attempt, "failed"));
+        }
     }
 
     private void end(Attempt attempt, String outcome) {
         for (Count count : attempt.counts()) {
-            CleanUp.ignoreFailure(() -> redis.eval(END, count.key(), count.window(), attempt.nameId(), outcome));
+            var _ = redis.eval(END, count.key(), count.window(), attempt.nameId(), outcome);
         }
     }
 }
