@@ -22,7 +22,8 @@ class ChaosTest {
         Chaos.Result result = Chaos.run(fault, SECONDS);
         assertEquals(List.of(), result.faults());
         assertEquals(fault != Chaos.Fault.SCRIPT_FLUSH, result.refused() > 0, "Refused requests: " + result.refused());
-        assertTrue(result.longestMillis() <= Chaos.TIMEOUT_MILLIS + 1000, result::toString);
+        // A request may have a reply that is just not late, and then one that is.
+        assertTrue(result.longestMillis() <= 2 * Chaos.TIMEOUT_MILLIS + 500, result::toString);
         assertTrue(result.recoveryMillis() <= RECOVERY_MILLIS, result::toString);
     }
 }
