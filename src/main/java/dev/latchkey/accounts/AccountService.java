@@ -42,7 +42,7 @@ public record AccountService(
     public @Nullable User register(Username username, String password, ClientInfo client) {
         User user;
         try (var turn = hasher.awaitTurn(client.rateLimitKey())) {
-            users.redis().requireNoTimeoutSince(turn.requestedNanos());
+            users.redis().requireNoOutageSince(turn.requestedNanos());
             throttle.count(client); // and not given back after a success, because what a registration stores stays
             user = new User(username.text(), turn.hash(password), clock.instant());
         }
@@ -182,8 +182,8 @@ public record AccountService(
             String username = Username.canonical(name);
             LOG.log(WARNING, "a stored password hash is not usable: that user cannot log in", "username", username);
         }
-        // If Redis has stopped replying meanwhile, one turn after the other would wait for the timeout of its command.
-        users.redis().requireNoTimeoutSince(turn.requestedNanos());
+        // If Redis is unavailable since, one turn after the other would wait for it.
+        users.redis().requireNoOutageSince(turn.requestedNanos());
         var attempt = throttle.start(client, name, hash, evenIfFull);
         boolean correct = turn.verify(password, hash);
         throttle.end(attempt, correct);

@@ -83,12 +83,12 @@ public final class Redis implements AutoCloseable {
     }
 
     /**
-     * Throws if a command has timed out since then: Redis does probably not reply to the next one either.
+     * Throws if a command has waited in vain for a reply or a connection since then, because the next one would too.
      *
      * @param nanos a value of {@link System#nanoTime}
      */
-    public void requireNoTimeoutSince(long nanos) {
-        others.requireNoTimeoutSince(nanos);
+    public void requireNoOutageSince(long nanos) {
+        others.requireNoOutageSince(nanos);
     }
 
     /** Adds the measurements of this object to a registry. */

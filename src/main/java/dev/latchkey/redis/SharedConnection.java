@@ -26,7 +26,7 @@ final class SharedConnection implements AutoCloseable {
     private final RedisSettings settings;
     private final Consumer<RedisClusterCommands<String, String>> onConnect;
     private volatile @Nullable RedisClusterCommands<String, String> connection;
-    private volatile long lastTimeoutNanos = System.nanoTime();
+    private volatile long lastVainWaitNanos = System.nanoTime();
     private volatile boolean closed;
 
     /** @param onConnect receives the first connection before any other command is sent */
@@ -100,16 +100,16 @@ final class SharedConnection implements AutoCloseable {
         }
     }
 
-    void requireNoTimeoutSince(long nanos) {
-        if (lastTimeoutNanos - nanos > 0) {
+    void requireNoOutageSince(long nanos) {
+        if (lastVainWaitNanos - nanos > 0) {
             throw new RedisUnavailableException(Reason.TIMEOUT, new RedisCommandTimeoutException("Redis hangs"));
         }
     }
 
     private RuntimeException failure(String key, Reason reason, RedisException e) {
         metrics.failed(reason);
-        if (reason == Reason.TIMEOUT) {
-            lastTimeoutNanos = System.nanoTime();
+        if (reason == Reason.TIMEOUT || reason == Reason.NOT_CONNECTED) {
+            lastVainWaitNanos = System.nanoTime();
         }
         if (String.valueOf(e.getMessage()).startsWith("WRONGTYPE")) {
             outageLog.wrongType(key);
