@@ -275,7 +275,24 @@ class LogTest {
         }
     }
 
-    /** Otherwise anybody could wake an operator. */
+    /** Otherwise the logins of one client could fill the log. */
+    @Test
+    void the_rate_limit_bounds_the_warnings_about_an_unusable_hash_and_they_name_the_user() throws Exception {
+        try (var service = ServiceProcess.start(url)) {
+            service.register("alice");
+            commands.set("users:alice", commands.get("users:alice").replaceFirst("\\$pbkdf2", "\\$argon2id"));
+            for (int i = 0; i < 15; i++) {
+                expect(i < 10 ? 401 : 429, service.login("Alice", WRONG_PASSWORD));
+            }
+            List<String> warnings = service.stop().stream()
+                    .filter(line -> line.contains(" is not usable: "))
+                    .toList();
+            assertEquals(10, warnings.size(), warnings::toString);
+            assertTrue(warnings.getFirst().endsWith(" username=alice"), warnings::toString);
+        }
+    }
+
+    /** Otherwise any client could wake an operator. */
     @Test
     void a_malformed_request_is_logged_below_the_level_of_a_warning() throws Exception {
         int metricsPort = EmbeddedRedis.freePort();

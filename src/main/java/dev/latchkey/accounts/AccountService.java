@@ -178,13 +178,13 @@ public record AccountService(
             ClientInfo client,
             boolean evenIfFull) {
         String hash = record == null ? null : record.user().passwordHash();
-        if (hash != null && !hash.isEmpty() && !PasswordHasher.isUsable(hash)) {
-            String username = Username.canonical(name);
-            LOG.log(WARNING, "a stored password hash is not usable: that user cannot log in", "username", username);
-        }
         // If Redis is unavailable since, one turn after the other would wait for it.
         users.redis().requireNoOutageSince(turn.requestedNanos());
         var attempt = throttle.start(client, name, hash, evenIfFull);
+        if (hash != null && !hash.isEmpty() && !PasswordHasher.isUsable(hash)) { // the rate limit bounds these lines
+            String username = Username.canonical(name);
+            LOG.log(WARNING, "a stored password hash is not usable: that user cannot log in", "username", username);
+        }
         boolean correct = turn.verify(password, hash);
         throttle.end(attempt, correct);
         return correct;
