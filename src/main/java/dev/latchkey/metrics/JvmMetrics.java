@@ -21,13 +21,16 @@ public final class JvmMetrics {
             registry.gauge("jvm_memory_max_bytes", max, () -> pool.getUsage().getMax(), labels);
         }
         for (GarbageCollectorMXBean collector : ManagementFactory.getGarbageCollectorMXBeans()) {
-            registry.summary(
-                    "jvm_gc_pause_seconds",
-                    "Pauses of the JVM by garbage collection.",
-                    collector::getCollectionCount,
-                    () -> collector.getCollectionTime() / 1e3,
-                    "gc",
-                    collector.getName());
+            // Cycles are mostly concurrent, and such a collector has a separate bean for its pauses.
+            if (!collector.getName().endsWith(" Cycles")) {
+                registry.summary(
+                        "jvm_gc_pause_seconds",
+                        "Pauses of the JVM by garbage collection.",
+                        collector::getCollectionCount,
+                        () -> collector.getCollectionTime() / 1e3,
+                        "gc",
+                        collector.getName());
+            }
         }
         double start = ManagementFactory.getRuntimeMXBean().getStartTime() / 1e3;
         registry.gauge("process_start_time_seconds", "Unix time of the start.", () -> start);
