@@ -1,5 +1,6 @@
 package dev.latchkey;
 
+import static dev.latchkey.testing.TestClient.expect;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -38,26 +39,15 @@ class ThrottleUnderLoadTest {
         app = TestApp.start("LOGIN_THROTTLE", "true", "TRUSTED_PROXY_HOPS", "1", "MAX_SESSIONS_PER_USER", "1000");
     }
 
-    private final String address = newAddress();
-
-    private static String newAddress() {
-        var random = ThreadLocalRandom.current();
-        return "10." + random.nextInt(256) + "." + random.nextInt(256) + "." + random.nextInt(256);
-    }
+    private final String address = TestApp.newAddress();
 
     private static TestClient.Answer login(TestApp app, String address, String name, String password) {
-        return app.send("POST", "/api/auth/login", TestApp.credentials(name, password), "X-Forwarded-For", address);
+        return app.from(address).login(name, password);
     }
 
     private static String registerUser() {
         String name = TestApp.newName();
-        var response = app.send(
-                "POST",
-                "/api/auth/register",
-                TestApp.credentials(name, TestApp.PASSWORD),
-                "X-Forwarded-For",
-                newAddress());
-        assertEquals(201, response.status());
+        expect(201, app.from(TestApp.newAddress()).register(name));
         return name;
     }
 
@@ -124,7 +114,9 @@ class ThrottleUnderLoadTest {
                 login(app, address, name, TestApp.PASSWORD).status(),
                 "It is the same client with and without NAT64.");
         assertEquals(
-                200, login(app, prefix + newAddress(), name, TestApp.PASSWORD).status());
+                200,
+                login(app, prefix + TestApp.newAddress(), name, TestApp.PASSWORD)
+                        .status());
     }
 
     @Test
@@ -161,7 +153,9 @@ class ThrottleUnderLoadTest {
             Load.await(() -> login(slow, address, own, TestApp.PASSWORD).status() == 503);
             for (int i = 0; i < 5; i++) {
                 assertEquals(
-                        200, login(slow, newAddress(), other, TestApp.PASSWORD).status());
+                        200,
+                        login(slow, TestApp.newAddress(), other, TestApp.PASSWORD)
+                                .status());
             }
             done.set(true);
         }
@@ -177,9 +171,10 @@ class ThrottleUnderLoadTest {
         long seed = System.nanoTime();
         var random = new Random(seed);
         for (int round = 0; round < 3; round++) {
-            String client = newAddress();
+            String client = TestApp.newAddress();
             String name = registerUser();
-            String token = login(app, newAddress(), name, TestApp.PASSWORD).field("token");
+            String token =
+                    login(app, TestApp.newAddress(), name, TestApp.PASSWORD).field("token");
             List<Callable<Integer>> requests = new ArrayList<>();
             int successes = 0;
             for (int i = 0; i < 60; i++) {
