@@ -53,7 +53,7 @@ public record App(
      *
      * @param logs receives the requests, unless the configuration turns it off
      * @param cleanUps runs what need not delay a response
-     * @throws IOException if the address is not available
+     * @throws IOException if the address is not available. The caller then ends the process, so nothing is closed here.
      */
     public static App start(Config config, Logs logs, Executor cleanUps) throws IOException {
         Core core = Core.open(config, cleanUps);

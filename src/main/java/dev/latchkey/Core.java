@@ -24,8 +24,7 @@ record Core(
         InstantSource clock,
         TokenStore tokens,
         TodoStore todos,
-        AccountService accounts,
-        CleanUp cleanUp)
+        AccountService accounts)
         implements AutoCloseable {
     /** Starts to connect to Redis. */
     static Core open(Config config) {
@@ -47,13 +46,13 @@ record Core(
         var throttle = new LoginThrottle(redis, "address", config.loginThrottle());
         var lifecycle = new AccountLifecycle(users, tokens, cleanUp, todos::removeAll);
         var accounts = new AccountService(users, tokens, hasher, throttle, lifecycle, cleanUp, clock);
-        return new Core(redis, hasher, clock, tokens, todos, accounts, cleanUp);
+        return new Core(redis, hasher, clock, tokens, todos, accounts);
     }
 
     /** Waits for clean-ups, at most a second, and disconnects from Redis. */
     @Override
     public void close() {
-        cleanUp.close();
+        accounts.cleanUp().close();
         redis.close();
     }
 }

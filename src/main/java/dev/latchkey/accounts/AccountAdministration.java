@@ -80,8 +80,9 @@ public record AccountAdministration(AccountService accounts) {
     public Result disable(String username) {
         for (var attempts = Attempts.limitedTo(MAX_ATTEMPTS); ; attempts.next()) {
             UserRecord record = unreserved(username);
-            // If the record has no hash, an earlier call may have failed before it had ended all sessions.
-            if (record == null || users().disable(record)) {
+            // Repeated although the record has no hash: an earlier call may have failed before it had ended all
+            // sessions.
+            if (record == null || users().disableLogin(record, false) != null) {
                 return new Result(record != null, tokens().revokeAll(username));
             }
         }

@@ -59,7 +59,8 @@ public record AccountLifecycle(UserStore users, TokenStore tokens, CleanUp clean
      */
     @Nullable
     Set<String> delete(String username, @Nullable UserRecord record, @Nullable Caller caller, Instant now) {
-        UserRecord disabled = record == null ? UserStore.reservation(username, now) : users.disableLogin(record); // 1
+        UserRecord disabled =
+                record == null ? UserStore.reservation(username, now) : users.disableLogin(record, true); // 1
         if (disabled == null || (record == null && !users.reserve(disabled))) {
             return null;
         }

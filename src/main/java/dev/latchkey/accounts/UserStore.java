@@ -119,23 +119,17 @@ public record UserStore(Redis redis) {
     }
 
     /**
-     * Removes the password, so that the user cannot log in but the username stays taken until {@link #remove}. If
-     * this process dies before that, the username is free after 60 seconds. Returns the new record, or null, and does
-     * nothing, if the record has changed since it was read.
+     * Removes the password, so that the user cannot log in but the username stays taken. Returns the new record, or
+     * null, and does nothing, if the record has changed since it was read.
+     *
+     * @param beforeRemoval whether {@link #remove} follows. If this process dies before that, the username is free after
+     *     60 seconds.
      */
     @Nullable
-    UserRecord disableLogin(UserRecord record) {
+    UserRecord disableLogin(UserRecord record, boolean beforeRemoval) {
         UserRecord changed = withHash(record, "");
-        return redis.shrinkIfEqual(key(record), record.json(), changed.json(), RESERVATION) ? changed : null;
-    }
-
-    /**
-     * Removes the password, so that the user cannot log in, and the username stays taken. Reports whether it did so. It
-     * does nothing if the record has changed since it was read.
-     */
-    boolean disable(UserRecord record) {
-        return redis.shrinkIfEqual(
-                key(record), record.json(), withHash(record, "").json(), null);
+        Duration ttl = beforeRemoval ? RESERVATION : null;
+        return redis.shrinkIfEqual(key(record), record.json(), changed.json(), ttl) ? changed : null;
     }
 
     /** Deletes the record, unless it has changed since it was read. */

@@ -34,13 +34,14 @@ public record ClientInfo(
         boolean isNat64 = bytes.length > NAT64.length && Arrays.mismatch(bytes, NAT64) == NAT64.length;
         InetAddress client = isNat64 ? of(Arrays.copyOfRange(bytes, NAT64.length, bytes.length)) : address;
         boolean v6 = client instanceof Inet6Address;
-        String key = v6 ? prefix(bytes, 64) : client.getHostAddress();
-        return new ClientInfo(text(address), key, v6 ? prefix(bytes, 48) : "", clean, requestId);
+        String key = v6 ? prefix(client, 64) : client.getHostAddress();
+        return new ClientInfo(text(address), key, v6 ? prefix(client, 48) : "", clean, requestId);
     }
 
-    private static String prefix(byte[] address, int bits) {
-        byte[] prefix = Arrays.copyOf(Arrays.copyOf(address, bits / Byte.SIZE), address.length);
-        return text(of(prefix)) + "/" + bits;
+    private static String prefix(InetAddress address, int bits) {
+        byte[] bytes = address.getAddress();
+        Arrays.fill(bytes, bits / Byte.SIZE, bytes.length, (byte) 0);
+        return text(of(bytes)) + "/" + bits;
     }
 
     private static String text(InetAddress address) {

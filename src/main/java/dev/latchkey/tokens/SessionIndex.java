@@ -26,8 +26,8 @@ public record SessionIndex(Redis redis, CleanUp cleanUp) {
     private static final System.Logger LOG = System.getLogger("latchkey.auth");
 
     // The index lives as long as its youngest token, even if TOKEN_TTL was lowered. If it has no TTL, because it was
-    // copied without, its tokens may have none either. With a TTL, such tokens would outlive it, and nobody could end
-    // them.
+    // copied without, its tokens may have none either. With a TTL, it would expire before them, and they could not be
+    // ended any more.
     private static final String ADD = """
             local ttl = redis.call('PTTL', KEYS[1])
             redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
