@@ -118,7 +118,9 @@ final class SharedConnection implements AutoCloseable {
         if (e instanceof RedisReadOnlyException) {
             connector.reconnect();
         }
-        outageLog.commandFailed(e);
+        if (connection != null || connector.lastFailure() != null) { // or else the first attempt will soon tell why
+            outageLog.commandFailed(e);
+        }
         return new RedisUnavailableException(reason, e);
     }
 
