@@ -137,9 +137,10 @@ class RedisConnectionTest {
             String token = app.newToken();
             for (int i = 0; i < 10; i++) {
                 app.verify(token);
+                // The other connection of the service may open later, and the third one is that of the test.
+                Load.await(() -> app.redis().clientList().lines().count() == 3);
                 String clients = app.redis().clientList();
-                long closed = app.redis().clientKill(KillArgs.Builder.skipme());
-                assertEquals(2, closed, clients);
+                app.redis().clientKill(KillArgs.Builder.skipme());
                 // A command that is sent before the service has noticed the loss fails, because it is not sent twice.
                 Load.await(() -> clients.lines()
                                 .filter(client -> isOpen(client, redis.port()))
