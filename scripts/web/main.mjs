@@ -8,8 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
 import { cors } from './cors.mjs';
 import { demoPage } from './page.mjs';
+import { session } from './session.mjs';
 
-const TESTS = [cors, demoPage];
+const TESTS = [cors, demoPage, session];
 
 // Waits until the function returns true.
 async function until(condition, what) {
@@ -49,7 +50,7 @@ async function startService(settings) {
 
 // Opens an empty page of the origin. The test fails if the page logs other errors than the expected ones.
 async function openPage(browser, origin, pages) {
-  const page = await browser.newPage();
+  const page = await (await browser.newContext()).newPage();
   const opened = { page, errors: [], expected: [] };
   page.on('console', message => message.type() === 'error' && opened.errors.push(message.text()));
   page.on('pageerror', error => opened.errors.push(String(error)));

@@ -50,6 +50,16 @@ export async function demoPage({ service, until, open }) {
   assert.match(await part(right, 'Token').locator('pre').innerText(), /WWW-Authenticate: Bearer .*error="invalid_token"/);
   await pictures(page);
 
+  // The token of a machine is in the list under its name, and the device keeps its own.
+  const machine = part(left, 'Machines');
+  await machine.getByLabel('Machine').fill('backup');
+  await press(machine, 'Issue a token');
+  await shows(machine, 200);
+  assert.match(await machine.locator('.exchange > code').innerText(), /"password":"••••••••","name":"backup","expiresIn":2592000/);
+  assert.match(await machine.locator('pre').innerText(), /"token": "••••••••"/);
+  await press(left, 'End the session of backup');
+  await shows(part(left, 'Sessions'), 204);
+
   // A password is hidden in the command, however JSON and the shell write it.
   await account.getByLabel('Password').fill(`it's "quoted" \\ here`);
   await press(account, 'Log in on the left');

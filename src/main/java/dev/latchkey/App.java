@@ -15,6 +15,7 @@ import dev.latchkey.api.Routes;
 import dev.latchkey.api.SessionHandlers;
 import dev.latchkey.api.TodoHandlers;
 import dev.latchkey.config.Config;
+import dev.latchkey.http.ErrorCode;
 import dev.latchkey.http.Problem;
 import dev.latchkey.http.Server;
 import dev.latchkey.logging.Logs;
@@ -105,15 +106,20 @@ public record App(
     private static @Nullable Problem problem(Throwable e) {
         return switch (e) {
             case Problem problem -> problem;
-            case WrongPasswordException wrong -> AuthFilter.unauthorized(String.valueOf(wrong.getMessage()), "");
+            case WrongPasswordException _ ->
+                AuthFilter.unauthorized(ErrorCode.WRONG_PASSWORD, "The password is wrong.");
             case RateLimitedException limited -> Problem.tooManyAttempts(limited.retrySeconds());
-            case TodoStore.LimitException limit -> new Problem(409, String.valueOf(limit.getMessage()));
-            case OverloadedException _ -> Problem.unavailable("The service is overloaded.");
+            case TodoStore.LimitException limit ->
+                new Problem(ErrorCode.TODO_LIMIT, String.valueOf(limit.getMessage()));
+            case OverloadedException _ -> Problem.unavailable(ErrorCode.OVERLOADED, "The service is overloaded.", 1);
             case ContentionException contention ->
-                new Problem(503, "Other requests are changing the same record.")
-                        .withHeader("Retry-After", Long.toString(contention.retrySeconds()));
-            case WrongTypeException _ -> new Problem(500, "A stored record is damaged.");
-            case RedisUnavailableException _ -> Problem.unavailable("The token store is unavailable.");
+                Problem.unavailable(
+                        ErrorCode.CONTENTION,
+                        "Other requests are changing the same record.",
+                        contention.retrySeconds());
+            case WrongTypeException _ -> new Problem(ErrorCode.INTERNAL_ERROR, "A stored record is damaged.");
+            case RedisUnavailableException _ ->
+                Problem.unavailable(ErrorCode.TOKEN_STORE_UNAVAILABLE, "The token store is unavailable.", 1);
             default -> null;
         };
     }

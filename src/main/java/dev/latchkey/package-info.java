@@ -4,8 +4,8 @@
  *
  * <p>Reading order: {@link dev.latchkey.App} creates all parts; {@link dev.latchkey.api.Routes} is the table of
  * routes; {@code http} is the server; {@code tokens} and {@code accounts} are the core; {@code todos} is an API that
- * tokens protect; {@code redis} has the commands; {@code overload} refuses work; {@code metrics} measures; {@code logging}, {@code json} and {@code
- * encoding} are what their names say; {@code config} reads the environment; {@code cli} has the commands of an operator;
+ * tokens protect; {@code redis} has the commands; {@code overload} refuses work; {@code metrics} measures; {@code logging}, {@code json}, {@code
+ * encoding} and {@code validation} are what their names say; {@code config} reads the environment; {@code cli} has the commands of an operator;
  * {@link dev.latchkey.Main} is the process.
  *
  * <p>Guarantees:

@@ -28,7 +28,9 @@ class ArchitectureTest {
     private static final String HTTP_SERVER = "|com\\.sun\\.net\\.httpserver\\..*";
     private static final Map<String, String> ALLOWED = Map.ofEntries(
             Map.entry("", ".*"),
-            Map.entry("cli", JDK + ours("cli", "config", "accounts", "tokens", "redis", "logging", "overload")),
+            Map.entry(
+                    "cli",
+                    JDK + ours("cli", "config", "accounts", "tokens", "redis", "logging", "overload", "validation")),
             Map.entry("config", JDK + ours("config", "api", "http", "tokens", "redis", "logging")),
             Map.entry(
                     "api",
@@ -43,17 +45,26 @@ class ArchitectureTest {
                                     "redis",
                                     "encoding",
                                     "overload",
-                                    "metrics")),
+                                    "metrics",
+                                    "validation")),
             Map.entry(
                     "http",
-                    JDK + HTTP_SERVER + ours("http", "json", "logging", "overload", "metrics")
+                    JDK + HTTP_SERVER + ours("http", "json", "logging", "overload", "metrics", "validation")
                             + "|dev\\.latchkey\\.tokens\\.(Caller|ClientInfo)"),
             Map.entry(
                     "accounts",
                     JDK + "|javax\\.crypto\\..*"
-                            + ours("accounts", "tokens", "redis", "json", "encoding", "overload", "metrics")),
-            Map.entry("tokens", JDK + ours("tokens", "redis", "json", "encoding", "overload")),
-            Map.entry("todos", JDK + ours("todos", "tokens", "redis", "json", "encoding", "overload")),
+                            + ours(
+                                    "accounts",
+                                    "tokens",
+                                    "redis",
+                                    "json",
+                                    "encoding",
+                                    "overload",
+                                    "metrics",
+                                    "validation")),
+            Map.entry("tokens", JDK + ours("tokens", "redis", "json", "encoding", "overload", "validation")),
+            Map.entry("todos", JDK + ours("todos", "tokens", "redis", "json", "encoding", "overload", "validation")),
             Map.entry("logging", JDK + ours("json", "logging")),
             Map.entry(
                     "redis",
@@ -61,6 +72,7 @@ class ArchitectureTest {
                             + ours("redis", "overload", "metrics")),
             Map.entry("json", JDK + "|tools\\.jackson\\..*|com\\.fasterxml\\.jackson\\.annotation\\..*"),
             Map.entry("encoding", JDK),
+            Map.entry("validation", JDK + ours("validation")),
             Map.entry("metrics", JDK + ours("metrics") + "|com\\.sun\\.management\\..*"),
             Map.entry("overload", JDK));
 

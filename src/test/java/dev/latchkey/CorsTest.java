@@ -46,7 +46,7 @@ class CorsTest {
     private static void assertReadable(int status, Answer response) {
         Map<String, String> expected = Map.of(
                 "access-control-allow-origin", ORIGIN,
-                "access-control-expose-headers", "ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id",
+                "access-control-expose-headers", "Date, ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id",
                 "vary", "Origin");
         assertEquals(expected, corsHeaders(expect(status, response)));
     }

@@ -67,6 +67,7 @@ class OutageTest {
 
     private static void assertUnavailable(TestClient.Answer response) {
         assertEquals("1", expect(503, response).header("Retry-After"));
+        assertEquals("token_store_unavailable", response.field("code"));
         for (String internalDetail : List.of("lettuce", "localhost", "connected", "Exception")) {
             assertFalse(response.text().contains(internalDetail), response.text());
         }

@@ -11,6 +11,7 @@ import dev.latchkey.testing.Interleaver;
 import dev.latchkey.testing.Scheduler;
 import dev.latchkey.testing.TestApp;
 import dev.latchkey.testing.TestClient.Answer;
+import dev.latchkey.tokens.SessionOptions;
 import io.lettuce.core.SetArgs;
 import java.util.List;
 import java.util.Map;
@@ -96,6 +97,13 @@ class RaceTest {
         return instance.send("POST", "/api/auth/refresh", user.token(), "");
     }
 
+    /** Returns 401 if there is no such user, or if the user is disabled. */
+    private static Answer issueToken(TestApp instance, User user) {
+        var otherOperator = new AccountAdministration(instance.app().core().accounts());
+        boolean isIssued = otherOperator.issueToken(user.name(), SessionOptions.NONE) != null;
+        return new Answer(isIssued ? 200 : 401, Map.of(), "");
+    }
+
     private static Answer changePassword(TestApp instance, User user) {
         String body = "{\"currentPassword\":\"" + TestApp.PASSWORD + "\",\"newPassword\":\"" + OTHER_PASSWORD + "\"}";
         return instance.send("PUT", "/api/auth/password", user.otherToken(), body);
@@ -152,8 +160,9 @@ class RaceTest {
     }
 
     @Test
-    void no_login_or_refresh_escapes_an_operator_who_disables_or_deletes_the_user() throws Exception {
-        for (Request request : List.<Request>of(RaceTest::login, RaceTest::refresh)) {
+    void no_login_refresh_or_token_for_a_machine_escapes_an_operator_who_disables_or_deletes_the_user()
+            throws Exception {
+        for (Request request : List.<Request>of(RaceTest::login, RaceTest::refresh, RaceTest::issueToken)) {
             race(_ -> {}, request, DISABLE, (user, answer, done) -> {
                 assertOneOf(answer, 200, 401);
                 assertEquals(200, done.status());

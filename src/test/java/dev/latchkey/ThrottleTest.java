@@ -128,6 +128,17 @@ class ThrottleTest {
         assertTrue(statuses.contains(429));
     }
 
+    /** Those in flight may be correct, and then give their counts back. */
+    @Test
+    void an_attempt_that_only_waits_for_others_in_flight_may_be_repeated_after_a_second() {
+        setCount(address, MAX_PER_ADDRESS);
+        app.redis().hset(key(address), "busy", "1");
+        app.redis().expire(key(address), 77);
+        assertEquals("1", expect(429, client.login(TestApp.newName(), WRONG)).header("Retry-After"));
+        app.redis().hset(key(address), "busy", "0");
+        assertThrottled(client.login(TestApp.newName(), WRONG), key(address));
+    }
+
     @Test
     void one_hundred_attempts_per_address_are_the_limit_for_all_usernames_together() {
         setCount(address, MAX_PER_ADDRESS - 1);

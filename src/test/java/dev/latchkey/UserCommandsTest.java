@@ -30,6 +30,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Tests the commands of an operator as processes, beside a running service. */
@@ -178,7 +179,7 @@ class UserCommandsTest {
         command.addAll(builder.command());
         Process process = builder.command(command).redirectErrorStream(true).start();
         String output = text(process.getInputStream());
-        assertEquals("latchkey: the locale cannot decode NAME: set LANG=C.UTF-8\n", output);
+        assertEquals("latchkey: the locale cannot decode the arguments: set LANG=C.UTF-8\n", output);
         assertEquals(2, process.waitFor());
     }
 
@@ -229,7 +230,8 @@ class UserCommandsTest {
         String date = "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z";
         Output listed = run("", "sessions", name);
         assertTrue(
-                listed.out().matches(SESSION + "\t" + date + "\t" + date + "\t127\\.0\\.0\\.1\t\\?\\[31m\\?\\?\\?x\n"),
+                listed.out()
+                        .matches(SESSION + "\t" + date + "\t" + date + "\t127\\.0\\.0\\.1\t\\?\\[31m\\?\\?\\?x\t\n"),
                 listed.out());
 
         assertEquals(
@@ -253,6 +255,83 @@ class UserCommandsTest {
         assertEquals(
                 name + ": deleted, sessions ended: 0\n", run("", "delete", name).out());
         assertEquals(0, app.redis().exists(key(name)));
+    }
+
+    @Test
+    void issue_token_prints_the_token_of_a_new_session_and_nothing_else() throws Exception {
+        String name = TestApp.newName();
+        app.register(name);
+        Output issued = run("", issueToken(name.toUpperCase(Locale.ROOT), "night backup", "7776000"));
+        assertEquals(0, issued.code(), issued.err());
+        String token = issued.out().strip();
+        assertEquals(token + "\n", issued.out());
+        assertEquals(200, app.verify(token).status());
+        long ttl = app.redis().ttl(app.key(token));
+        assertTrue(ttl > 7_775_000 && ttl <= 7_776_000, "TTL: " + ttl); // longer than a login may ask for
+        assertTrue(
+                issued.audit()
+                        .getFirst()
+                        .matches("token issued username=" + name + " session=" + SESSION
+                                + " name=\"night backup\" source=command-line"),
+                issued.err());
+        assertFalse(issued.err().contains(token));
+        Output sessions = run("", "sessions", name);
+        assertTrue(sessions.out().matches(SESSION + "\t\\S+\t\\S+\t\t\tnight backup\n"), sessions.out());
+        assertEquals(
+                name + ": sessions ended: 1\n", run("", "end-sessions", name).out());
+        assertRevoked(token);
+    }
+
+    private static String[] issueToken(String user, String name, String seconds) {
+        return new String[] {"issue-token", user, "--expires-in", seconds, "--name", name};
+    }
+
+    @Test
+    void issue_token_refuses_a_user_who_cannot_log_in() throws Exception {
+        String name = TestApp.newName();
+        run("", issueToken(name, "a", "60")).assertFailed(1, "no such user: " + name);
+        app.register(name);
+        run("", "disable", name);
+        run("", issueToken(name, "a", "60")).assertFailed(1, name + " is disabled");
+        app.redis().set(key(name), record(name, ""), SetArgs.Builder.ex(60));
+        run("", issueToken(name, "a", "60")).assertFailed(1, "no such user: " + name);
+        assertEquals(List.of(), app.liveKeys(name));
+    }
+
+    /** Nobody would know the token. */
+    @Test
+    void a_token_that_cannot_be_printed_is_revoked() throws Exception {
+        String name = TestApp.newName();
+        app.register(name);
+        List<String> arguments = new ArrayList<>(List.of("user"));
+        arguments.addAll(List.of(issueToken(name, "a", "60")));
+        var process = ServiceProcess.builder(arguments, "REDIS_URL", redis.url())
+                .redirectOutput(new File("/dev/full"))
+                .start();
+        String error = text(process.getErrorStream());
+        assertTrue(error.endsWith("latchkey: cannot read or write: No space left on device\n"), error);
+        assertEquals(1, process.waitFor());
+        assertEquals(List.of(), app.liveKeys(name));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "--name a | wrong arguments of user",
+                "--name a --name b | wrong arguments of user",
+                "--name a --expires 60 | wrong arguments of user",
+                "--name a --expires-in 0 | --expires-in must be 1-999999999 seconds",
+                "--name a --expires-in 1h | --expires-in must be 1-999999999 seconds",
+                "--name a --expires-in 1000000000 | --expires-in must be 1-999999999 seconds",
+                "--name \u0001 --expires-in 60 | --name must have 1-64 characters",
+            })
+    void issue_token_checks_its_arguments_before_it_connects(String options, String error) throws Exception {
+        List<String> arguments = new ArrayList<>(List.of("issue-token", "alice"));
+        arguments.addAll(List.of(options.split(" ")));
+        Output output = runOn("redis://localhost:1", "", arguments.toArray(String[]::new));
+        assertEquals(2, output.code());
+        assertTrue(output.err().startsWith("latchkey: " + error), output.err());
     }
 
     @ParameterizedTest

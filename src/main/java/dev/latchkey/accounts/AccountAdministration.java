@@ -4,6 +4,9 @@ import dev.latchkey.accounts.UserStore.UserRecord;
 import dev.latchkey.overload.Attempts;
 import dev.latchkey.overload.ContentionException;
 import dev.latchkey.redis.WrongTypeException;
+import dev.latchkey.tokens.ClientInfo;
+import dev.latchkey.tokens.IssuedToken;
+import dev.latchkey.tokens.SessionOptions;
 import dev.latchkey.tokens.TokenStore;
 import java.time.Instant;
 import java.util.Set;
@@ -84,6 +87,27 @@ public record AccountAdministration(AccountService accounts) {
             // sessions.
             if (record == null || users().disableLogin(record, false) != null) {
                 return new Result(record != null, tokens().revokeAll(username));
+            }
+        }
+    }
+
+    /**
+     * Starts a session without a password, for a machine. Returns null if there is no such user, or if the user is
+     * disabled.
+     *
+     * @throws ContentionException if other requests keep changing the record
+     */
+    public @Nullable IssuedToken issueToken(String username, SessionOptions options) {
+        for (var attempts = Attempts.limitedTo(MAX_ATTEMPTS); ; attempts.next()) {
+            UserRecord record = users().find(username);
+            if (record == null || record.user().passwordHash().isEmpty()) {
+                return null;
+            }
+            IssuedToken issued = accounts.issue(record, options, ClientInfo.NONE);
+            if (issued != null) {
+                Audit.sessionStarted("token issued", null, username, issued.session());
+                Audit.sessionsRevoked(null, username, issued.endedSessionIds());
+                return issued;
             }
         }
     }

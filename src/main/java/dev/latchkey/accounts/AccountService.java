@@ -8,6 +8,7 @@ import dev.latchkey.redis.CleanUp;
 import dev.latchkey.tokens.Caller;
 import dev.latchkey.tokens.ClientInfo;
 import dev.latchkey.tokens.IssuedToken;
+import dev.latchkey.tokens.SessionOptions;
 import dev.latchkey.tokens.TokenStore;
 import java.time.InstantSource;
 import java.util.Set;
@@ -54,25 +55,24 @@ public record AccountService(
     }
 
     /**
-     * Starts a session.
+     * Starts a session. Returns null if there is no such user, or the password is wrong.
      *
      * @param name as typed. If there is no such user, a hash is computed all the same.
-     * @throws WrongPasswordException if there is no such user, or the password is wrong
      */
-    public IssuedToken login(String name, String password, ClientInfo client) {
+    public @Nullable IssuedToken login(String name, String password, SessionOptions options, ClientInfo client) {
         String username = Username.canonical(name);
         for (var attempts = Attempts.limitedTo(MAX_ATTEMPTS); ; attempts.next()) {
             UserRecord record = username.isEmpty() ? null : users.find(username);
             try (var turn = hasher.awaitTurn(client.rateLimitKey())) {
                 if (!verify(turn, name, record, password, client, false) || record == null) {
                     Audit.log("login failed", client, username, "");
-                    throw new WrongPasswordException("The username or the password is wrong.");
+                    return null;
                 }
                 record = upgradeHash(turn, record, password);
             }
-            IssuedToken issued = issue(record, client);
+            IssuedToken issued = issue(record, options, client);
             if (issued != null) {
-                Audit.log("login succeeded", client, username, issued.session().id());
+                Audit.sessionStarted("login succeeded", client, username, issued.session());
                 Audit.sessionsRevoked(client, username, issued.endedSessionIds());
                 return issued;
             }
@@ -132,7 +132,7 @@ public record AccountService(
     // Returns null if the record has changed again.
     private @Nullable IssuedToken replaceSessions(Caller caller, UserRecord changed, ClientInfo client) {
         Set<String> endedIds = tokens.revokeOthers(caller);
-        IssuedToken issued = issue(changed, client);
+        IssuedToken issued = issue(changed, SessionOptions.NONE, client);
         if (issued == null) {
             return null;
         }
@@ -192,13 +192,14 @@ public record AccountService(
 
     private WrongPasswordException wrongPassword(Caller caller, ClientInfo client) {
         Audit.log("wrong password", client, caller.username(), tokens.sessionId(caller));
-        return new WrongPasswordException("The password is wrong.");
+        return new WrongPasswordException();
     }
 
     // Returns null if the record has changed: the password that was verified may no longer be correct.
-    private @Nullable IssuedToken issue(UserRecord record, ClientInfo client) {
+    @Nullable
+    IssuedToken issue(UserRecord record, SessionOptions options, ClientInfo client) {
         String username = record.user().username();
-        IssuedToken issued = tokens.startSession(username, client);
+        IssuedToken issued = tokens.startSession(username, options, client);
         Runnable undo = () -> tokens.revoke(username, issued.token());
         return cleanUp.undoUnless(() -> users.isUnchanged(record), undo) ? issued : null;
     }

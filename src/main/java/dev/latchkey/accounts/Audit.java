@@ -3,6 +3,7 @@ package dev.latchkey.accounts;
 import static java.lang.System.Logger.Level.INFO;
 
 import dev.latchkey.tokens.ClientInfo;
+import dev.latchkey.tokens.Session;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -33,6 +34,16 @@ public final class Audit {
         fields.addAll(List.of(more));
         fields.addAll(client == null ? List.of("source", "command-line") : List.of("requestId", client.requestId()));
         LOG.log(INFO, event, fields.toArray());
+    }
+
+    /**
+     * Logs the start of a session, with its name if it has one.
+     *
+     * @param client as for {@link #log}
+     */
+    static void sessionStarted(String event, @Nullable ClientInfo client, String username, Session session) {
+        Object[] more = session.name().map(name -> new Object[] {"name", name}).orElse(new Object[0]);
+        log(event, client, username, session.id(), more);
     }
 
     /**

@@ -106,8 +106,7 @@ public record LoginThrottle(Redis redis, String scope, boolean enabled) {
         String nameId = name.isEmpty() ? "" : Base64Url.sha256(name.toLowerCase(Locale.ROOT) + '\n' + passwordHash);
         List<Count> counts = new ArrayList<>();
         // Many users may share the /48 of an IPv6 address, but a single client may own its 65,536 networks. The /48
-        // comes
-        // first, because nothing may be stored for each of its networks once it is above its limit.
+        // comes first, so that an attempt above its limit takes a single command.
         var limits = List.of(new Limit(client.siteRateLimitKey(), 1000, 40), new Limit(client.rateLimitKey(), 100, 10));
         for (Limit limit : limits) {
             if (!enabled || limit.address().isEmpty()) {

@@ -1,5 +1,8 @@
 package dev.latchkey.accounts;
 
+import dev.latchkey.validation.FieldErrorCode;
+import dev.latchkey.validation.InvalidValueException;
+import dev.latchkey.validation.InvalidValueException.BrokenRule;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -32,28 +35,31 @@ public record PasswordPolicy(int minLength) {
      * Returns the password in normalized form.
      *
      * @param username in upper or lower case; empty if unknown
-     * @throws IllegalArgumentException if the password breaks a rule; the message tells the client all of them
+     * @throws InvalidValueException with all rules that the password breaks
      */
     public String check(String password, String username) {
         String normal = normalize(password);
         String lower = normal.toLowerCase(Locale.ROOT);
         // NFC turns some code points into three, which must not count as three typed characters.
         int length = Math.min(length(password), length(normal));
-        List<String> errors = new ArrayList<>();
+        List<BrokenRule> broken = new ArrayList<>();
         if (length < minLength || length > MAX_LENGTH) {
-            errors.add("must have " + minLength + "–" + MAX_LENGTH + " characters");
+            var code = length < minLength ? FieldErrorCode.TOO_SHORT : FieldErrorCode.TOO_LONG;
+            String detail = "must have " + minLength + "–" + MAX_LENGTH + " characters";
+            broken.add(new BrokenRule(code, detail, minLength, MAX_LENGTH));
         }
         if (hasControlCharacter(normal)) {
-            errors.add("must not contain control characters");
+            broken.add(new BrokenRule(FieldErrorCode.CONTROL_CHARACTERS, "must not contain control characters"));
         }
         if (lower.equals(username.toLowerCase(Locale.ROOT))) {
-            errors.add("must not be the username");
+            broken.add(new BrokenRule(FieldErrorCode.IS_USERNAME, "must not be the username"));
         }
         if (COMMON.contains(lower)) {
-            errors.add("must not be one of the most common passwords");
+            String detail = "must not be one of the most common passwords";
+            broken.add(new BrokenRule(FieldErrorCode.COMMON_PASSWORD, detail));
         }
-        if (!errors.isEmpty()) {
-            throw new IllegalArgumentException(String.join(", ", errors));
+        if (!broken.isEmpty()) {
+            throw new InvalidValueException(broken);
         }
         return normal;
     }
@@ -62,12 +68,13 @@ public record PasswordPolicy(int minLength) {
      * Returns the password in NFC, because keyboards and systems write the same accented letter as different code
      * points.
      *
-     * @throws IllegalArgumentException if the text is too long for a password; the message tells the client the limit
+     * @throws InvalidValueException if the text is too long for a password
      */
     public static String normalize(String password) {
         // Normalizing takes quadratic time for a run of combining marks, and would stop all token checks.
         if (length(password) > MAX_LENGTH * MAX_DECOMPOSITION) {
-            throw new IllegalArgumentException("must have at most " + MAX_LENGTH + " characters");
+            String detail = "must have at most " + MAX_LENGTH + " characters";
+            throw new InvalidValueException(FieldErrorCode.TOO_LONG, detail, 0, MAX_LENGTH);
         }
         return Normalizer.normalize(password, Normalizer.Form.NFC);
     }

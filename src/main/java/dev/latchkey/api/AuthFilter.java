@@ -2,6 +2,7 @@ package dev.latchkey.api;
 
 import com.sun.net.httpserver.HttpExchange;
 import dev.latchkey.http.Authentication;
+import dev.latchkey.http.ErrorCode;
 import dev.latchkey.http.Problem;
 import dev.latchkey.tokens.Caller;
 import dev.latchkey.tokens.TokenKeys;
@@ -37,15 +38,15 @@ public final class AuthFilter extends Authentication {
 
     private static String token(@Nullable List<String> headers) {
         if (headers == null) {
-            throw unauthorized(
-                    "A bearer token is required: send Authorization: Bearer with the token from a login.", "");
+            String detail = "A bearer token is required: send Authorization: Bearer with the token from a login.";
+            throw unauthorized(ErrorCode.CREDENTIALS_MISSING, detail);
         }
         // With two headers, a proxy in front may have checked the other one.
         String header = headers.size() == 1 ? headers.getFirst() : SCHEME;
         int start = SCHEME.length();
         boolean isSchemeOnly = header.length() == start; // handled as an invalid token
         if (!header.regionMatches(true, 0, SCHEME, 0, start) || !(isSchemeOnly || header.charAt(start) == ' ')) {
-            throw unauthorized("The Authorization header must use the Bearer scheme.", "");
+            throw unauthorized(ErrorCode.CREDENTIALS_MISSING, "The Authorization header must use the Bearer scheme.");
         }
         while (start < header.length() && header.charAt(start) == ' ') {
             start++;
@@ -55,15 +56,12 @@ public final class AuthFilter extends Authentication {
 
     /** Returns the response to an unknown, expired or revoked token, which does not reveal which of them it is. */
     static Problem invalidToken() {
-        return unauthorized("The token is invalid, expired or revoked.", ", error=\"invalid_token\"");
+        return unauthorized(ErrorCode.INVALID_TOKEN, "The token is invalid, expired or revoked.");
     }
 
-    /**
-     * Returns a 401 with a challenge (RFC 6750 §3).
-     *
-     * @param error the challenge's error parameter; empty if the request has no bearer token
-     */
-    public static Problem unauthorized(String detail, String error) {
-        return new Problem(401, detail).withHeader("WWW-Authenticate", "Bearer realm=\"latchkey\"" + error);
+    /** Returns a 401 with a challenge, which has an error parameter only for an invalid token (RFC 6750 §3). */
+    public static Problem unauthorized(ErrorCode code, String detail) {
+        String error = code == ErrorCode.INVALID_TOKEN ? ", error=\"invalid_token\"" : "";
+        return new Problem(code, detail).withHeader("WWW-Authenticate", "Bearer realm=\"latchkey\"" + error);
     }
 }

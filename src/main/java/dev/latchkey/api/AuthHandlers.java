@@ -5,12 +5,14 @@ import dev.latchkey.accounts.Audit;
 import dev.latchkey.accounts.PasswordPolicy;
 import dev.latchkey.accounts.User;
 import dev.latchkey.accounts.Username;
+import dev.latchkey.http.ErrorCode;
 import dev.latchkey.http.Problem;
 import dev.latchkey.http.Request;
 import dev.latchkey.http.RequestFields;
 import dev.latchkey.http.Response;
 import dev.latchkey.tokens.Caller;
 import dev.latchkey.tokens.IssuedToken;
+import dev.latchkey.tokens.SessionOptions;
 import dev.latchkey.tokens.TokenStore;
 import java.io.IOException;
 import java.time.Instant;
@@ -35,7 +37,8 @@ public record AuthHandlers(
 
     Response register(Request request) throws IOException {
         if (!registrationOpen) {
-            throw new Problem(403, "Registration is closed. Ask the operator for an account.");
+            throw new Problem(
+                    ErrorCode.REGISTRATION_CLOSED, "Registration is closed. Ask the operator for an account.");
         }
         RequestFields fields = request.json();
         var username = fields.required("username", Username::new);
@@ -43,7 +46,8 @@ public record AuthHandlers(
         fields.throwIfInvalid();
         User user = accounts.register(username.get(), password.get(), request.client());
         if (user == null) {
-            throw new Problem(409, "The username " + username.get().text() + " is taken.");
+            throw new Problem(
+                    ErrorCode.USERNAME_TAKEN, "The username " + username.get().text() + " is taken.");
         }
         return Response.json(201, new AccountBody(user.username(), user.createdDate()));
     }
@@ -52,8 +56,15 @@ public record AuthHandlers(
         RequestFields fields = request.json();
         var username = fields.required("username", String::strip); // the keyboards of phones add a space
         var password = fields.required("password", PasswordPolicy::normalize);
+        var sessionName = fields.optional("name", SessionOptions::checkName);
+        var expiresIn = fields.optional(
+                "expiresIn", 1, Math.toIntExact(tokens.lifetimes().session().toSeconds()));
         fields.throwIfInvalid();
-        IssuedToken issued = accounts.login(username.get(), password.get(), request.client());
+        var options = new SessionOptions(sessionName, expiresIn);
+        IssuedToken issued = accounts.login(username.get(), password.get(), options, request.client());
+        if (issued == null) {
+            throw AuthFilter.unauthorized(ErrorCode.WRONG_CREDENTIALS, "The username or the password is wrong.");
+        }
         String name = Username.canonical(username.get());
         return Response.json(
                 200, new LoginBody(issued.token(), name, issued.session().expiresDate()));

@@ -2,6 +2,7 @@ package dev.latchkey.api;
 
 import dev.latchkey.accounts.Audit;
 import dev.latchkey.accounts.LoginThrottle;
+import dev.latchkey.http.ErrorCode;
 import dev.latchkey.http.Problem;
 import dev.latchkey.http.Request;
 import java.net.URLDecoder;
@@ -26,7 +27,8 @@ public record ClientAuthentication(ClientCredentials credentials, LoginThrottle 
     public String apply(Request request) {
         List<String> headers = request.authorization();
         if (headers.isEmpty()) {
-            throw unauthorized("Client credentials are required: send Authorization: Basic.");
+            throw unauthorized(
+                    ErrorCode.CREDENTIALS_MISSING, "Client credentials are required: send Authorization: Basic.");
         }
         // With two headers, a proxy in front may have checked the other one.
         if (headers.size() == 1 && isCorrect(headers.getFirst())) {
@@ -35,7 +37,7 @@ public record ClientAuthentication(ClientCredentials credentials, LoginThrottle 
         throttle.count(request.client()); // the limit also bounds the audit log
         // The id that was sent is left out, because the client may have confused it with the secret.
         Audit.log("client authentication failed", request.client(), "", "");
-        throw unauthorized("The client id or the client secret is wrong.");
+        throw unauthorized(ErrorCode.WRONG_CLIENT_CREDENTIALS, "The client id or the client secret is wrong.");
     }
 
     private boolean isCorrect(String header) {
@@ -61,7 +63,7 @@ public record ClientAuthentication(ClientCredentials credentials, LoginThrottle 
         return MessageDigest.isEqual(sent, expected.getBytes(StandardCharsets.UTF_8));
     }
 
-    private static Problem unauthorized(String detail) {
-        return new Problem(401, detail).withHeader("WWW-Authenticate", "Basic realm=\"latchkey\"");
+    private static Problem unauthorized(ErrorCode code, String detail) {
+        return new Problem(code, detail).withHeader("WWW-Authenticate", "Basic realm=\"latchkey\"");
     }
 }

@@ -1,6 +1,7 @@
 package dev.latchkey.api;
 
 import dev.latchkey.accounts.Audit;
+import dev.latchkey.http.ErrorCode;
 import dev.latchkey.http.Problem;
 import dev.latchkey.http.Request;
 import dev.latchkey.http.Response;
@@ -10,6 +11,7 @@ import dev.latchkey.tokens.Session;
 import dev.latchkey.tokens.TokenStore;
 import java.time.Instant;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -21,9 +23,15 @@ public record SessionHandlers(TokenStore tokens, Bulkhead lists) {
     private record SessionsBody(List<SessionBody> sessions) {}
 
     private record SessionBody(
-            String id, Instant createdDate, Instant expiresDate, String userAgent, String address, boolean current) {
+            String id,
+            Optional<String> name,
+            Instant createdDate,
+            Instant expiresDate,
+            String userAgent,
+            String address,
+            boolean current) {
         SessionBody(Session of, boolean current) {
-            this(of.id(), of.createdDate(), of.expiresDate(), of.userAgent(), of.address(), current);
+            this(of.id(), of.name(), of.createdDate(), of.expiresDate(), of.userAgent(), of.address(), current);
         }
     }
 
@@ -40,7 +48,7 @@ public record SessionHandlers(TokenStore tokens, Bulkhead lists) {
     Response end(Request request, Caller caller) {
         Set<String> ended = tokens.revokeSession(caller.username(), request.pathParameter());
         if (ended.isEmpty()) {
-            throw new Problem(404, "You have no such session."); // the same for another user's session
+            throw new Problem(ErrorCode.NOT_FOUND, "You have no such session."); // the same for another user's session
         }
         Audit.sessionsRevoked(request.client(), caller.username(), ended);
         return Response.NO_CONTENT;

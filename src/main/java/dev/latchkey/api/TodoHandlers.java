@@ -1,5 +1,6 @@
 package dev.latchkey.api;
 
+import dev.latchkey.http.ErrorCode;
 import dev.latchkey.http.Problem;
 import dev.latchkey.http.Request;
 import dev.latchkey.http.RequestFields;
@@ -9,6 +10,8 @@ import dev.latchkey.todos.Todo;
 import dev.latchkey.todos.TodoIds;
 import dev.latchkey.todos.TodoStore;
 import dev.latchkey.tokens.Caller;
+import dev.latchkey.validation.FieldErrorCode;
+import dev.latchkey.validation.InvalidValueException;
 import java.io.IOException;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -38,7 +41,8 @@ public record TodoHandlers(TodoStore store, Bulkhead lists, TodoIds ids, Instant
 
     private static int limit(String text) {
         if (!text.matches("[0-9]{1,3}") || Integer.parseInt(text) < 1 || Integer.parseInt(text) > MAX_LIMIT) {
-            throw new IllegalArgumentException("must be 1–" + MAX_LIMIT);
+            String detail = "must be 1–" + MAX_LIMIT;
+            throw new InvalidValueException(FieldErrorCode.OUT_OF_RANGE, detail, 1, MAX_LIMIT);
         }
         return Integer.parseInt(text);
     }
@@ -100,7 +104,7 @@ public record TodoHandlers(TodoStore store, Bulkhead lists, TodoIds ids, Instant
             // A proxy may have weakened the ETag, for example because it compresses the response.
             String detail =
                     "If-Match does not have the current ETag of the todo. Read the todo again. A weak ETag (W/) never matches.";
-            throw new Problem(412, detail);
+            throw new Problem(ErrorCode.PRECONDITION_FAILED, detail);
         }
     }
 
@@ -108,12 +112,13 @@ public record TodoHandlers(TodoStore store, Bulkhead lists, TodoIds ids, Instant
     private static void requirePreconditions(Request request, Todo todo) {
         requireMatch(request, todo);
         if (request.ifNoneMatch(todo.etag())) {
-            throw new Problem(412, "If-None-Match has the current ETag of the todo, or a *, which every todo matches.");
+            String detail = "If-None-Match has the current ETag of the todo, or a *, which every todo matches.";
+            throw new Problem(ErrorCode.PRECONDITION_FAILED, detail);
         }
     }
 
     // The same for another user's todo, because a 403 would reveal that it exists.
     private static Problem notFound() {
-        return new Problem(404, "You have no such todo.");
+        return new Problem(ErrorCode.NOT_FOUND, "You have no such todo.");
     }
 }

@@ -15,8 +15,11 @@ import dev.latchkey.overload.ContentionException;
 import dev.latchkey.redis.Redis;
 import dev.latchkey.redis.RedisUnavailableException;
 import dev.latchkey.redis.WrongTypeException;
+import dev.latchkey.tokens.IssuedToken;
 import dev.latchkey.tokens.Session;
+import dev.latchkey.tokens.SessionOptions;
 import dev.latchkey.tokens.TokenStore;
+import dev.latchkey.validation.InvalidValueException;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
@@ -25,9 +28,12 @@ import java.io.UncheckedIOException;
 import java.io.Writer;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -43,16 +49,22 @@ public final class UserCommands {
                    latchkey user delete NAME        deletes a user with all sessions and todos
                    latchkey user sessions NAME      lists the sessions of a user
                    latchkey user end-sessions NAME  ends the sessions of a user
-                   latchkey user list               lists all users""";
+                   latchkey user list               lists all users
+                   latchkey user issue-token NAME --name TEXT --expires-in SECONDS
+                                                    prints a new token for a machine, once""";
 
     private static final String WITHOUT_NAME = "list";
+    private static final String WITH_OPTIONS = "issue-token";
     private static final Map<String, Action> COMMANDS = Map.ofEntries(
-            entry("set-password", UserCommands::setPassword),
-            entry("disable", (it, name) -> it.report("disabled, ", "account disabled", name, it.users.disable(name))),
-            entry("delete", (it, name) -> it.report("deleted, ", "account deleted", name, it.users.delete(name))),
-            entry("sessions", UserCommands::sessions),
-            entry("end-sessions", (it, name) -> it.report("", "", name, it.users.endSessions(name))),
-            entry(WITHOUT_NAME, (it, _) -> it.list()));
+            entry("set-password", (it, name, _) -> it.setPassword(name)),
+            entry(
+                    "disable",
+                    (it, name, _) -> it.report("disabled, ", "account disabled", name, it.users.disable(name))),
+            entry("delete", (it, name, _) -> it.report("deleted, ", "account deleted", name, it.users.delete(name))),
+            entry("sessions", (it, name, _) -> it.sessions(name)),
+            entry("end-sessions", (it, name, _) -> it.report("", "", name, it.users.endSessions(name))),
+            entry(WITHOUT_NAME, (it, _, _) -> it.list()),
+            entry(WITH_OPTIONS, (it, name, more) -> it.issueToken(name, options(more))));
 
     private final Redis redis;
     private final TokenStore tokens;
@@ -61,7 +73,7 @@ public final class UserCommands {
     private final Writer out = new OutputStreamWriter(new FileOutputStream(FileDescriptor.out), StandardCharsets.UTF_8);
 
     private interface Action {
-        void run(UserCommands it, String name) throws CommandException, IOException;
+        void run(UserCommands it, String name, List<String> more) throws CommandException, IOException;
     }
 
     public UserCommands(Redis redis, AccountService accounts, PasswordPolicy policy) {
@@ -78,12 +90,19 @@ public final class UserCommands {
      */
     public static void check(List<String> arguments) throws CommandException {
         String command = arguments.isEmpty() ? "" : arguments.getFirst();
-        int expected = command.equals(WITHOUT_NAME) ? 1 : 2;
+        int expected = switch (command) {
+            case WITHOUT_NAME -> 1;
+            case WITH_OPTIONS -> 6;
+            default -> 2;
+        };
         if (!COMMANDS.containsKey(command) || arguments.size() != expected || arguments.contains("")) {
             throw new CommandException(BAD_ARGUMENTS, "wrong arguments of user\n" + USAGE);
         }
-        if (arguments.getLast().contains("\uFFFD")) {
-            throw new CommandException(BAD_ARGUMENTS, "the locale cannot decode NAME: set LANG=C.UTF-8");
+        if (String.join("", arguments).contains("\uFFFD")) {
+            throw new CommandException(BAD_ARGUMENTS, "the locale cannot decode the arguments: set LANG=C.UTF-8");
+        }
+        if (command.equals(WITH_OPTIONS)) {
+            var _ = options(arguments.subList(2, expected));
         }
         if (command.equals("set-password")) {
             try {
@@ -91,6 +110,26 @@ public final class UserCommands {
             } catch (IllegalArgumentException e) {
                 throw new CommandException(BAD_ARGUMENTS, "NAME " + e.getMessage());
             }
+        }
+    }
+
+    private static SessionOptions options(List<String> arguments) throws CommandException {
+        Map<String, String> options = new HashMap<>();
+        for (int i = 0; i < arguments.size(); i += 2) {
+            options.put(arguments.get(i), arguments.get(i + 1));
+        }
+        if (!options.keySet().equals(Set.of("--name", "--expires-in"))) {
+            throw new CommandException(BAD_ARGUMENTS, "wrong arguments of user\n" + USAGE);
+        }
+        String seconds = options.getOrDefault("--expires-in", "");
+        if (!seconds.matches("[1-9][0-9]{0,8}")) {
+            throw new CommandException(BAD_ARGUMENTS, "--expires-in must be 1–999999999 seconds");
+        }
+        try {
+            String name = SessionOptions.checkName(options.getOrDefault("--name", ""));
+            return new SessionOptions(Optional.of(name), Optional.of(Integer.valueOf(seconds)));
+        } catch (InvalidValueException e) {
+            throw new CommandException(BAD_ARGUMENTS, "--name " + e.getMessage());
         }
     }
 
@@ -103,8 +142,9 @@ public final class UserCommands {
         try (out) {
             redis.awaitFirstAttempt(); // which may take longer than a command may
             // Reads a record, so an operator types a password only if Redis is available.
-            String name = arguments.size() == 1 ? "" : users.resolve(arguments.getLast());
-            Objects.requireNonNull(COMMANDS.get(arguments.getFirst())).run(this, name);
+            String name = arguments.size() == 1 ? "" : users.resolve(arguments.get(1));
+            List<String> more = arguments.subList(Math.min(2, arguments.size()), arguments.size());
+            Objects.requireNonNull(COMMANDS.get(arguments.getFirst())).run(this, name, more);
         } catch (RedisUnavailableException e) {
             throw new CommandException(FAILED, "Redis is unavailable: " + e.explanation());
         } catch (ContentionException e) {
@@ -156,7 +196,29 @@ public final class UserCommands {
         }
         for (Session session : tokens.sessions(name)) {
             String created = time(session.createdDate());
-            print(session.id(), created, time(session.expiresDate()), session.address(), session.userAgent());
+            print(
+                    session.id(),
+                    created,
+                    time(session.expiresDate()),
+                    session.address(),
+                    session.userAgent(),
+                    session.name().orElse(""));
+        }
+    }
+
+    private void issueToken(String name, SessionOptions options) throws CommandException, IOException {
+        IssuedToken issued = users.issueToken(name, options);
+        if (issued == null) {
+            throw users.exists(name)
+                    ? new CommandException(FAILED, LineFormat.safe(name) + " is disabled")
+                    : noSuchUser(name);
+        }
+        try {
+            print(issued.token());
+            out.flush();
+        } catch (IOException | UncheckedIOException e) {
+            tokens.revoke(name, issued.token()); // nobody knows it
+            throw e;
         }
     }
 

@@ -21,7 +21,7 @@ public record Cors(Set<String> origins) {
     private static final String ALLOW_ORIGIN = "Access-Control-Allow-Origin";
     private static final String ALLOWED_HEADERS = "Authorization, Content-Type, If-Match, If-None-Match, X-Request-Id,"
             + " traceparent, tracestate, baggage, X-Requested-With";
-    private static final String EXPOSED_HEADERS = "ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id";
+    private static final String EXPOSED_HEADERS = "Date, ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id";
     private static final String MAX_AGE_SECONDS = "600"; // a removed origin may send requests for at most this time
 
     /**

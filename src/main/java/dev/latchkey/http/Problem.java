@@ -1,80 +1,84 @@
 package dev.latchkey.http;
 
-import java.util.LinkedHashMap;
+import dev.latchkey.validation.FieldErrorCode;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** An error response (RFC 9457). Its detail is sent to the client. */
 public final class Problem extends RuntimeException {
     private static final long serialVersionUID = 1;
-    private final transient Response response;
+
+    private final transient Body body;
+    private final transient Map<String, String> headers;
 
     /** An error in one field of a body or query. */
-    record FieldError(String field, String detail) {}
+    record FieldError(
+            String field, FieldErrorCode code, String detail, Optional<Integer> minimum, Optional<Integer> maximum) {}
 
-    public Problem(int status, String detail) {
-        this(status, detail, List.of());
-    }
-
-    /** @param errors all errors of a body or query; empty for other problems */
-    Problem(int status, String detail, List<FieldError> errors) {
-        this(detail, Response.json(status, body(status, detail, errors)));
-    }
-
-    private Problem(String detail, Response response) {
-        super(detail, null, false, false);
-        this.response = response;
-    }
-
-    private static Map<String, Object> body(int status, String detail, List<FieldError> errors) {
-        Map<String, Object> body = new LinkedHashMap<>();
-        // Another type would need a page that explains it. Status and title are enough (RFC 9457 §4.2.1).
-        body.put("type", "about:blank");
-        body.put("title", title(status));
-        body.put("status", status);
-        body.put("detail", detail);
-        if (!errors.isEmpty()) {
-            body.put("errors", errors);
+    private record Body(
+            String type,
+            String title,
+            int status,
+            ErrorCode code,
+            String detail,
+            Optional<List<FieldError>> errors,
+            Optional<String> error) {
+        Body(ErrorCode code, String detail, Optional<List<FieldError>> errors, Optional<String> error) {
+            // Another type would need a page that explains it. The code is enough.
+            this("about:blank", code.title, code.status, code, detail, errors, error);
         }
-        return body;
     }
 
-    private static String title(int status) {
-        return switch (status) {
-            case 400 -> "Bad Request";
-            case 401 -> "Unauthorized";
-            case 403 -> "Forbidden";
-            case 404 -> "Not Found";
-            case 405 -> "Method Not Allowed";
-            case 409 -> "Conflict";
-            case 412 -> "Precondition Failed";
-            case 413 -> "Content Too Large";
-            case 415 -> "Unsupported Media Type";
-            case 429 -> "Too Many Requests";
-            case 431 -> "Request Header Fields Too Large";
-            case 503 -> "Service Unavailable";
-            case 505 -> "HTTP Version Not Supported";
-            default -> "Internal Server Error";
-        };
+    public Problem(ErrorCode code, String detail) {
+        this(new Body(code, detail, Optional.empty(), Optional.empty()), Map.of());
     }
 
-    /** Returns a 503 response that asks the client to retry after one second. */
-    public static Problem unavailable(String detail) {
-        return new Problem(503, detail).withHeader("Retry-After", "1");
+    /** @param errors all errors of a body or query */
+    Problem(String detail, List<FieldError> errors) {
+        this(new Body(ErrorCode.INVALID_FIELDS, detail, Optional.of(errors), Optional.empty()), Map.of());
+    }
+
+    private Problem(Body body, Map<String, String> headers) {
+        super(body.detail, null, false, false);
+        this.body = body;
+        this.headers = headers;
+    }
+
+    /** Returns a 503 response that asks the client to retry after some seconds. */
+    public static Problem unavailable(ErrorCode code, String detail, long retrySeconds) {
+        return new Problem(code, detail).withHeader("Retry-After", Long.toString(retrySeconds));
     }
 
     /** Returns a 429 response for attempts to guess a secret. */
     public static Problem tooManyAttempts(long retrySeconds) {
-        return new Problem(429, "Too many attempts. Try again in " + retrySeconds + " seconds.")
-                .withHeader("Retry-After", Long.toString(retrySeconds));
+        String detail = "Too many attempts. Try again in " + retrySeconds + " seconds.";
+        return new Problem(ErrorCode.RATE_LIMITED, detail).withHeader("Retry-After", Long.toString(retrySeconds));
     }
 
     /** Returns this problem with one more header. */
     public Problem withHeader(String name, String value) {
-        return new Problem(String.valueOf(getMessage()), response.withHeader(name, value));
+        var more = new HashMap<>(headers);
+        more.put(name, value);
+        return new Problem(body, more);
+    }
+
+    /** Returns this problem with the member that OAuth requires for its status code, if any (RFC 6749 §5.2). */
+    Problem withOAuthError() {
+        Optional<String> error = switch (body.status) {
+            case 401 -> Optional.of("invalid_client");
+            case 400, 413, 415 -> Optional.of("invalid_request");
+            default -> Optional.empty();
+        };
+        return new Problem(new Body(body.code, body.detail, body.errors, error), headers);
     }
 
     Response response() {
-        return response.withHeader("Content-Type", "application/problem+json");
+        var response = Response.json(body.status, body).withHeader("Content-Type", "application/problem+json");
+        for (var header : headers.entrySet()) {
+            response = response.withHeader(header.getKey(), header.getValue());
+        }
+        return response;
     }
 }

@@ -71,7 +71,7 @@ public final class Request {
         try {
             return pairs("request body", body, field);
         } catch (IllegalArgumentException _) {
-            throw new Problem(400, "The request body has a malformed percent-encoding.");
+            throw new Problem(ErrorCode.MALFORMED_REQUEST, "The request body has a malformed percent-encoding.");
         }
     }
 
@@ -112,7 +112,7 @@ public final class Request {
         boolean isCoded = !coding.strip().equalsIgnoreCase("identity");
         if (isCoded || types.size() != 1 || !isType(type, types.getFirst())) {
             String detail = "Send the body in UTF-8 with one Content-Type: " + type + " and no Content-Encoding.";
-            Problem problem = new Problem(415, detail).withHeader("Accept", type);
+            Problem problem = new Problem(ErrorCode.UNSUPPORTED_MEDIA_TYPE, detail).withHeader("Accept", type);
             boolean isPatch = exchange.getRequestMethod().equals("PATCH");
             problem = isPatch ? problem.withHeader("Accept-Patch", type) : problem; // RFC 5789 §3.1
             throw isCoded ? problem.withHeader("Accept-Encoding", "identity") : problem; // RFC 9110 §15.5.16

@@ -70,7 +70,9 @@ final class RequestBody extends InputStream {
                 throw e;
             }
             // The JDK's parser throws the latter for a chunk size near 2^31, and the former for trailer fields.
-            throw new Problem(400, "The chunked encoding is malformed, or has trailer fields, which are not supported.")
+            throw new Problem(
+                            ErrorCode.MALFORMED_REQUEST,
+                            "The chunked encoding is malformed, or has trailer fields, which are not supported.")
                     .withHeader("Connection", "close");
         }
         if (read < 0) {
@@ -86,6 +88,6 @@ final class RequestBody extends InputStream {
     }
 
     private Problem tooLarge() {
-        return new Problem(413, "The request body is limited to " + limit + " bytes.");
+        return new Problem(ErrorCode.BODY_TOO_LARGE, "The request body is limited to " + limit + " bytes.");
     }
 }

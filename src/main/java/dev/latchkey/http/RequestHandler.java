@@ -88,7 +88,7 @@ record RequestHandler(
 
     private Response respond(HttpExchange exchange, @Nullable Match match) throws IOException {
         if (match == null) {
-            throw new Problem(404, "Not found.");
+            throw new Problem(ErrorCode.NOT_FOUND, "Not found.");
         }
         String method = exchange.getRequestMethod();
         var request = new Request(exchange, match.parameter(), settings);
@@ -100,13 +100,18 @@ record RequestHandler(
                 yield guarded.handler().handle(request, authentication.caller());
             }
             case Route.ClientOnly route -> {
-                String clientId = route.authentication().apply(request);
-                yield route.handler().handle(request, clientId);
+                try {
+                    String clientId = route.authentication().apply(request);
+                    yield route.handler().handle(request, clientId);
+                } catch (Problem e) {
+                    throw e.withOAuthError();
+                }
             }
             case null -> {
                 String allow = match.allow();
                 if (!method.equals("OPTIONS")) {
-                    throw new Problem(405, "This path supports " + allow + ".").withHeader("Allow", allow);
+                    String detail = "This path supports " + allow + ".";
+                    throw new Problem(ErrorCode.METHOD_NOT_ALLOWED, detail).withHeader("Allow", allow);
                 }
                 // Preflights are only answered here. A proxy takes any 2xx of /api/auth/verify for a valid token. That
                 // route accepts every method, so it also checks the token of an OPTIONS request.
@@ -122,7 +127,8 @@ record RequestHandler(
             return problem;
         }
         LOG.log(ERROR, "unexpected error, request " + requestId, e);
-        return new Problem(500, "An unexpected error occurred. Its details are logged with the id " + requestId + ".");
+        String detail = "An unexpected error occurred. Its details are logged with the id " + requestId + ".";
+        return new Problem(ErrorCode.INTERNAL_ERROR, detail);
     }
 
     private void logAccess(HttpExchange exchange, String requestId, int status, long micros) {

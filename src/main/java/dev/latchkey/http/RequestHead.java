@@ -71,11 +71,11 @@ final class RequestHead implements AutoCloseable {
                 || exchange.getRequestHeaders().size() > ServerLimits.MAX_HEADER_NAMES) {
             String limits =
                     ServerLimits.MAX_HEAD_BYTES + " bytes and " + ServerLimits.MAX_HEADER_NAMES + " header names.";
-            throw new Problem(431, "The request line and headers are limited to " + limits);
+            throw new Problem(ErrorCode.HEADERS_TOO_LARGE, "The request line and headers are limited to " + limits);
         }
         int units = size() * ServerLimits.HEAP_PER_HEAD_BYTE / ServerLimits.UNIT;
         if (!ServerLimits.LARGE_HEADS.tryAcquire(units)) {
-            throw Problem.unavailable("Too many requests with large headers are in flight.");
+            throw Problem.unavailable(ErrorCode.OVERLOADED, "Too many requests with large headers are in flight.", 1);
         }
         reserved = units;
     }
@@ -116,20 +116,22 @@ final class RequestHead implements AutoCloseable {
         if (protocol.equals("HTTP/1.1")) {
             // With two hosts, a proxy in front may have used the other one for routing (RFC 9112 §3.2).
             if (hosts.size() != 1 || !HOST.matcher(hosts.getFirst()).matches()) {
-                throw refused(400, "The request must have exactly one Host header with a host name or address.");
+                throw refused(
+                        ErrorCode.MALFORMED_REQUEST,
+                        "The request must have exactly one Host header with a host name or address.");
             }
         } else if (!protocol.equals("HTTP/1.0")) {
-            throw refused(505, "This server supports HTTP/1.1 and HTTP/1.0.");
+            throw refused(ErrorCode.UNSUPPORTED_HTTP_VERSION, "This server supports HTTP/1.1 and HTTP/1.0.");
         }
         // Request smuggling: the JDK reads "-0" as 0, and the request body as the next request (RFC 9110 §8.6).
         if (!contentLength.chars().allMatch(c -> c >= '0' && c <= '9')) {
-            throw refused(400, "Content-Length must be a decimal number of bytes.");
+            throw refused(ErrorCode.MALFORMED_REQUEST, "Content-Length must be a decimal number of bytes.");
         }
     }
 
     // Closes the connection, because it is uncertain where the next request would start.
-    private static Problem refused(int status, String detail) {
-        return new Problem(status, detail).withHeader("Connection", "close");
+    private static Problem refused(ErrorCode code, String detail) {
+        return new Problem(code, detail).withHeader("Connection", "close");
     }
 
     /**

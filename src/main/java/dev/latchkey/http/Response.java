@@ -68,7 +68,7 @@ public final class Response {
                 ServerLimits.LARGE_BODIES.release(body.length / ServerLimits.UNIT);
             }
         } else {
-            throw Problem.unavailable("Too many large responses are being sent.");
+            throw Problem.unavailable(ErrorCode.OVERLOADED, "Too many large responses are being sent.", 1);
         }
     }
 

@@ -72,7 +72,7 @@ public record Server(HttpServer server, ArrivalGate arrivals, Semaphore notInFli
      */
     public static HttpServer startMetrics(InetSocketAddress address, Map<String, Supplier<Response>> responses)
             throws IOException {
-        Response notFound = new Problem(404, "Not found.").response();
+        Response notFound = new Problem(ErrorCode.NOT_FOUND, "Not found.").response();
         HttpHandler handler = exchange -> {
             new RequestHead(exchange).replaceBody();
             exchange.getResponseHeaders().set("Connection", "close");

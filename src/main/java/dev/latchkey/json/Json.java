@@ -1,5 +1,7 @@
 package dev.latchkey.json;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonInclude.Include;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
@@ -10,6 +12,7 @@ import java.time.Instant;
 import java.time.format.DateTimeFormatter;
 import java.time.format.DateTimeFormatterBuilder;
 import java.util.Arrays;
+import java.util.Optional;
 import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
@@ -32,6 +35,7 @@ public final class Json {
     public static final DateTimeFormatter DATE =
             new DateTimeFormatterBuilder().appendInstant(3).toFormatter();
 
+    private static final JsonInclude.Value PRESENT = JsonInclude.Value.construct(Include.NON_ABSENT, Include.ALWAYS);
     private static final SimpleModule DATES = new SimpleModule()
             .addSerializer(Instant.class, new ToStringSerializerBase(Instant.class) {
                 @Override
@@ -42,8 +46,9 @@ public final class Json {
     private static final JsonMapper MAPPER = JsonMapper.builder()
             // The order of a record's components is the published order.
             .disable(MapperFeature.SORT_PROPERTIES_ALPHABETICALLY)
+            // Also for a missing field, unless it is optional.
             .enable(DeserializationFeature.FAIL_ON_NULL_CREATOR_PROPERTIES)
-            .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
+            .withConfigOverride(Optional.class, optional -> optional.setInclude(PRESENT))
             .addModule(DATES)
             .build();
 
@@ -100,11 +105,11 @@ public final class Json {
      * Reads one flat JSON object in UTF-8 from a client. A byte order mark before it is ignored. It is parsed while it
      * arrives, so that a large request body takes no more memory than a small one.
      *
-     * @param onField receives each field's name and value; the value is null if it is not a string
+     * @param onField receives each field's name and value: a {@link String}, an integer as a {@link Number}, or null
      * @throws InvalidJsonException if the text is not a JSON object, or exceeds a limit
      * @throws IOException if reading {@code body} fails
      */
-    public static void readObject(InputStream body, BiConsumer<String, @Nullable String> onField) throws IOException {
+    public static void readObject(InputStream body, BiConsumer<String, @Nullable Object> onField) throws IOException {
         var in = new PushbackInputStream(body, BYTE_ORDER_MARK.length);
         byte[] start = in.readNBytes(BYTE_ORDER_MARK.length);
         if (!Arrays.equals(start, BYTE_ORDER_MARK)) {
@@ -119,8 +124,13 @@ public final class Json {
             }
             while (parser.nextToken() != JsonToken.END_OBJECT) {
                 String name = wellFormed(parser.currentName());
-                boolean isString = parser.nextToken() == JsonToken.VALUE_STRING;
-                onField.accept(name, isString ? wellFormed(parser.getString()) : null);
+                onField.accept(
+                        name,
+                        switch (parser.nextToken()) {
+                            case VALUE_STRING -> wellFormed(parser.getString());
+                            case VALUE_NUMBER_INT -> parser.getNumberValue();
+                            default -> null;
+                        });
                 parser.skipChildren();
             }
             if (parser.nextToken() != null) {

@@ -2,6 +2,9 @@ package dev.latchkey.todos;
 
 import dev.latchkey.encoding.Base64Url;
 import dev.latchkey.json.Json;
+import dev.latchkey.validation.DisplayName;
+import dev.latchkey.validation.FieldErrorCode;
+import dev.latchkey.validation.InvalidValueException;
 import java.time.Instant;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -17,14 +20,15 @@ public record Todo(String id, String name, Status status, Instant createdDate, I
         IN_PROGRESS,
         COMPLETE;
 
-        /** @throws IllegalArgumentException if there is no such status; the message tells the client what is allowed */
+        /** @throws InvalidValueException if there is no such status */
         public static Status of(String text) {
             for (Status status : values()) {
                 if (status.toString().equals(text)) {
                     return status;
                 }
             }
-            throw new IllegalArgumentException("must be one of todo, in progress, complete");
+            String detail = "must be one of todo, in progress, complete";
+            throw new InvalidValueException(FieldErrorCode.MALFORMED, detail);
         }
 
         @Override
@@ -36,15 +40,10 @@ public record Todo(String id, String name, Status status, Instant createdDate, I
     /**
      * Returns the name.
      *
-     * @throws IllegalArgumentException if it is not valid; the message tells the client what is allowed
+     * @throws InvalidValueException if it is not valid
      */
     public static String checkName(String name) {
-        int length = name.codePointCount(0, name.length());
-        if (name.isBlank() || length > MAX_NAME_LENGTH || name.codePoints().anyMatch(Character::isISOControl)) {
-            throw new IllegalArgumentException("must have 1–" + MAX_NAME_LENGTH
-                    + " characters, at least one of them not blank, and no control characters");
-        }
-        return name;
+        return DisplayName.check(name, MAX_NAME_LENGTH);
     }
 
     /** Returns this todo with those of the given fields that are not null, and {@code now} as its updated date if that changes anything. */

@@ -1,5 +1,7 @@
 package dev.latchkey.todos;
 
+import dev.latchkey.validation.FieldErrorCode;
+import dev.latchkey.validation.InvalidValueException;
 import java.time.InstantSource;
 import java.util.UUID;
 import java.util.concurrent.ThreadLocalRandom;
@@ -32,11 +34,11 @@ public final class TodoIds {
     /**
      * Returns the id.
      *
-     * @throws IllegalArgumentException if it is not the id of a todo; the message tells the client what is allowed
+     * @throws InvalidValueException if it is not the id of a todo
      */
     public static String check(String id) {
         if (!ID.matcher(id).matches()) {
-            throw new IllegalArgumentException("must be the id of a todo");
+            throw new InvalidValueException(FieldErrorCode.MALFORMED, "must be the id of a todo");
         }
         return id;
     }

@@ -18,6 +18,9 @@ import java.util.stream.Collectors;
  */
 public record ClientInfo(
         String address, String rateLimitKey, String siteRateLimitKey, String userAgent, String requestId) {
+    /** For what an operator does without a request. */
+    public static final ClientInfo NONE = new ClientInfo("", "", "", "", "");
+
     private static final int MAX_USER_AGENT_LENGTH = 256;
     private static final byte[] NAT64 = {0, 0x64, (byte) 0xff, (byte) 0x9b, 0, 0, 0, 0, 0, 0, 0, 0}; // RFC 6052 §2.1
 

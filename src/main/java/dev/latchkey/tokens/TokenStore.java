@@ -8,6 +8,7 @@ import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
@@ -38,10 +39,11 @@ public record TokenStore(
     }
 
     /** Starts a session. Its token is valid, but no client knows it yet. */
-    public IssuedToken startSession(String username, ClientInfo client) {
+    public IssuedToken startSession(String username, SessionOptions options, ClientInfo client) {
         String token = keys.newToken();
-        Session session = Session.start(client, clock.instant(), lifetimes.token());
-        Map<String, Session> all = write(token, username, session, lifetimes.token(), maxSessions);
+        Duration ttl = lifetimes.ofFirstToken(options.expiresIn());
+        Session session = Session.start(client, options, clock.instant(), ttl);
+        Map<String, Session> all = write(token, username, session, ttl, maxSessions);
         Set<String> endedIds =
                 cleanUp.undoOnFailure(() -> evict(username, all, session.id()), () -> revoke(username, token));
         return new IssuedToken(token, session, endedIds);
@@ -62,11 +64,13 @@ public record TokenStore(
             return null;
         }
         Instant start = old == null || old.createdDate().isAfter(now) ? now : old.createdDate(); // a clock was ahead
-        Duration ttl = lifetimes.ofNextToken(Duration.between(start, now));
+        Optional<Integer> expiresIn = old == null ? Optional.empty() : old.expiresIn();
+        Duration ttl = lifetimes.ofNextToken(Duration.between(start, now), expiresIn);
         if (!ttl.isPositive()) {
             return null;
         }
-        Session session = old == null ? Session.start(client, now, ttl) : old.renew(client, start, now, ttl);
+        Session session =
+                old == null ? Session.start(client, SessionOptions.NONE, now, ttl) : old.renew(client, start, now, ttl);
         String token = keys.newToken();
         // Indexed before the old token is deleted: a concurrent revocation always finds an entry of a valid session.
         write(token, caller.username(), session, ttl, Integer.MAX_VALUE); // a refresh evicts no session
@@ -147,14 +151,16 @@ public record TokenStore(
         return new Revocation(keys, index);
     }
 
-    // Evicts as many sessions as exceed the limit: first those whose token has expired, then the oldest. Never evicts
-    // the session that was just opened, even if the clock of another instance is ahead.
+    // Evicts as many sessions as exceed the limit: first those whose token has expired, then those without a name, and
+    // of
+    // these the oldest. Never evicts the session that was just opened, even if the clock of another instance is ahead.
     private Set<String> evict(String username, Map<String, Session> all, String openedId) {
         Instant now = clock.instant();
         List<String> otherIds = all.values().stream()
                 .filter(session -> !session.id().equals(openedId))
                 .sorted(Comparator.comparing(
                                 (Session session) -> session.expiresDate().isAfter(now))
+                        .thenComparing(session -> session.name().isPresent())
                         .thenComparing(Session.NEWEST_FIRST.reversed()))
                 .map(Session::id)
                 .distinct()

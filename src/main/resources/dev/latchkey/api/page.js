@@ -225,9 +225,19 @@ class Device {
     }
   }
 
-  sessionItem({ id, current, address, userAgent, createdDate, expiresDate }) {
+  // A login of its own, whose token is only shown: this device keeps the one that it has.
+  async issue(output, form) {
+    const body = { ...Object.fromEntries(new FormData(credentials)), name: form.name.value, expiresIn: form.days.value * 86400 };
+    const { status } = await send(output, 'POST', 'api/auth/login', { body });
+    if (status === 200) {
+      form.reset();
+      await (this.expires && this.sessions());
+    }
+  }
+
+  sessionItem({ id, name: machine = 'Another device', current, address, userAgent, createdDate, expiresDate }) {
     const date = text => new Date(text).toLocaleTimeString();
-    const name = devices.find(device => device.session === id)?.name ?? 'Another device';
+    const name = devices.find(device => device.session === id)?.name ?? machine;
     return element('li', {},
       element('div', {}, element('strong', { textContent: current ? `${name}, this one` : name }),
         element('span', { textContent: `${address}, created ${date(createdDate)}, expires ${date(expiresDate)}` }),

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.latchkey.json.Json;
+import dev.latchkey.validation.DisplayName;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.Charset;
@@ -106,7 +107,7 @@ class RequestFieldsTest {
         var fields = fields("{\"a\":1,\"b\":\"x\",\"b\":\"y\",\"b\":\"z\",\"c\":\"z\",\"d\":{\"e\":[]}}"
                 .getBytes(StandardCharsets.UTF_8));
         fields.required("a", Function.identity());
-        fields.required("b", Integer::valueOf);
+        fields.required("b", text -> DisplayName.check(text, 0));
         fields.optional("d", Function.identity());
         fields.required("missing", Function.identity());
         var problem = assertThrows(Problem.class, fields::throwIfInvalid);

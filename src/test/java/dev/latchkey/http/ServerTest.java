@@ -77,7 +77,7 @@ class ServerTest {
                 routes,
                 NoCaller::new,
                 e -> e instanceof UnsupportedOperationException
-                        ? new Problem(503, "known").withHeader("Retry-After", "1")
+                        ? Problem.unavailable(ErrorCode.OVERLOADED, "known", 1)
                         : e instanceof Problem problem ? problem : null,
                 new Logs(FileDescriptor.out),
                 new Registry());
