@@ -5,8 +5,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 
@@ -21,7 +19,6 @@ import java.util.concurrent.TimeUnit;
 final class ArrivalGate implements Executor, AutoCloseable {
     private static final int RETRY_MILLIS = 5;
 
-    private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private final Map<Thread, Boolean> arriving = new ConcurrentHashMap<>(); // a set
     private final int limit; // at least 2
     private final Semaphore permits;
@@ -33,7 +30,8 @@ final class ArrivalGate implements Executor, AutoCloseable {
 
     @Override
     public void execute(Runnable exchange) {
-        threads.execute(() -> {
+        // The JDK's executor would also keep a set of all threads.
+        var _ = Thread.startVirtualThread(() -> {
             try {
                 if (!permits.tryAcquire()) {
                     acquireSlowly();
@@ -88,8 +86,9 @@ final class ArrivalGate implements Executor, AutoCloseable {
         return arriving.size();
     }
 
+    /** Cuts off the requests that are arriving. */
     @Override
     public void close() {
-        threads.shutdownNow();
+        arriving.keySet().forEach(Thread::interrupt);
     }
 }

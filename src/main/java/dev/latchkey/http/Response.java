@@ -5,6 +5,7 @@ import dev.latchkey.json.Json;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /** A complete response, which is a value until it is sent. */
@@ -78,14 +79,15 @@ public final class Response {
 
     private void write(HttpExchange exchange) throws IOException {
         var responseHeaders = exchange.getResponseHeaders();
-        headers.forEach(responseHeaders::set);
+        headers.forEach((name, value) -> responseHeaders.put(name, List.of(value)));
         boolean isRead = RequestBody.isRead(exchange);
         if (!isRead) {
             responseHeaders.set("Connection", "close");
         }
         if (isBodiless(exchange)) {
-            // For HEAD, the JDK sends no length, and logs a warning if it is given one.
-            if (status != 204 && status != 304) {
+            // For HEAD, the JDK sends no length, and logs a warning if it is given one. Otherwise it sends a length of
+            // 0.
+            if (exchange.getRequestMethod().equals("HEAD") && status != 204 && status != 304) {
                 responseHeaders.set("Content-Length", Integer.toString(body.length));
             }
             if (isRead) {
