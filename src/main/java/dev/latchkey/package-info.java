@@ -17,7 +17,7 @@
  *       requests in flight. Registering a deleted username again inherits nothing.
  *   <li>Passwords are only stored as salted PBKDF2 hashes. Passwords, hashes and tokens are never logged. Guessing is
  *       limited per username and address.
- *   <li>If Redis does not reply, the response is a fast 503, never a 401. No command is sent twice.
+ *   <li>If Redis does not reply, the response is a fast 503, never a 401. No command is replayed after a reconnect.
  *   <li>A signal to stop lets requests in flight finish.
  * </ul>
  *

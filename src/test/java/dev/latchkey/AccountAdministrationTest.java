@@ -97,6 +97,15 @@ class AccountAdministrationTest {
     }
 
     @Test
+    void deleting_a_missing_user_deletes_what_an_earlier_deletion_has_left() {
+        admin.commands().hset("sessions:nobody", "suffix", "{}");
+        admin.commands().set("tokens:suffix", "nobody");
+        admin.commands().hset("todos:nobody", "id", "{}");
+        assertFalse(accounts.delete("nobody").userExisted());
+        assertEquals(List.of(), admin.commands().keys("*"));
+    }
+
+    @Test
     void disabling_a_user_twice_changes_nothing_more_and_set_password_enables_the_user_again() {
         accounts.setPassword(new Username("alice"), TestApp.PASSWORD);
         assertTrue(accounts.disable("alice").userExisted());

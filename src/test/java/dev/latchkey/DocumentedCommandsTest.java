@@ -28,6 +28,7 @@ import java.util.Set;
 import java.util.jar.Attributes;
 import java.util.jar.JarOutputStream;
 import java.util.jar.Manifest;
+import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -48,6 +49,7 @@ import tools.jackson.databind.json.JsonMapper;
 class DocumentedCommandsTest {
     /** Blocks that other tests run. */
     private static final Map<String, String> RUN_BY = Map.of(
+            "deploy.md", "scripts/deployment",
             "operations.md, Redis user", RedisUserTest.class.getSimpleName(),
             "operations.md, TLS", RedisTlsTest.class.getSimpleName(),
             "operations.md, Metrics", PrometheusTest.class.getSimpleName());
@@ -62,11 +64,13 @@ class DocumentedCommandsTest {
             "scripts/verify-build | diff SHA256SUMS -", // ScriptsTest runs it without Maven
             "scripts/chaos", // breaks Redis for a minute; ChaosTest injects the same faults
             "npm install openapi-fetch openapi-typescript typescript@5", // scripts/openapi runs these programs
-            "import createClient from 'openapi-fetch';", // is a part of scripts/openapi-client/lifecycle.ts
             "sequenceDiagram");
 
     /** Documents whose examples depend on each other. In other documents, each section stands alone. */
-    private static final List<String> IN_ORDER = List.of("README.md", "api.md");
+    private static final List<String> IN_ORDER = List.of("README.md", "api.md", "example.md");
+
+    /** A command, and what it prints. */
+    private static final Pattern STEP = Pattern.compile("(?m)^\\$ (.*)\n((?:[^$].*\n)*)");
 
     private static final JsonMapper JSON = new JsonMapper();
 
@@ -123,8 +127,8 @@ class DocumentedCommandsTest {
                 .filter(block -> group(block).equals(group) && !NOT_RUN.contains(block.firstLine()))
                 .toList();
         switch (group) {
-            case "README.md" -> readme(blocks);
-            case "api.md" -> api(blocks);
+            case "README.md" -> readme(only(blocks));
+            case "api.md", "example.md" -> api(blocks);
             case "configuration.md, Configuration" -> configurationErrors(only(blocks));
             case "operations.md, Without Docker" -> jar(only(blocks));
             case "operations.md, Accounts" -> accounts(only(blocks));
@@ -141,24 +145,25 @@ class DocumentedCommandsTest {
         return blocks.getFirst().text();
     }
 
-    private void readme(List<Block> blocks) throws Exception {
-        List<String> responses = new ArrayList<>();
+    /** Types the commands of a terminal session, with the issued token in place of the documented one. */
+    private void readme(String session) throws Exception {
+        String documented = "none";
+        String issued = "none";
         try (var app = TestApp.startOn(redis.url(), "LOGIN_THROTTLE", "true")) {
-            for (Block block : blocks) {
-                run(block, app);
-                List<String> head = head();
-                head.removeIf(line -> !line.matches("HTTP/.*|(?i)x-auth-user:.*"));
-                responses.add(head.toString());
+            String text = session.replace("localhost:8080", "localhost:" + app.port());
+            for (MatchResult step : STEP.matcher(text).results().toList()) {
+                String printed = shell.run(step.group(1).replace(documented, issued));
+                assertEquals(json(step.group(2)), json(printed), step::group);
+                if (printed.contains("\"token\"")) {
+                    documented = token(step.group(2));
+                    issued = token(printed);
+                }
             }
         }
-        assertEquals(
-                List.of(
-                        "[HTTP/1.1 201 Created]", // register
-                        "[HTTP/1.1 200 OK]", // log in
-                        "[HTTP/1.1 200 OK, X-auth-user: alice]", // verify
-                        "[HTTP/1.1 204 No Content]", // log out
-                        "[HTTP/1.1 401 Unauthorized]"), // verify again
-                responses);
+    }
+
+    private static String token(String body) {
+        return body.replaceFirst("(?s).*\"token\":\"([^\"]*)\".*", "$1");
     }
 
     private void api(List<Block> blocks) throws Exception {

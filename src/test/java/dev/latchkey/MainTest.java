@@ -178,7 +178,7 @@ class MainTest {
             String log = String.join("\n", service.stop());
             assertTrue(log.lines().findFirst().orElseThrow().contains("latchkey.main listening port=" + port), log);
             String line =
-                    "(?s).* INFO latchkey\\.access request method=%s path=/api/auth/me status=%d micros=\\d+ requestId=%s\n.*";
+                    "(?s).* INFO latchkey\\.access request method=%s path=/api/auth/me status=%d micros=\\d+ address=127.0.0.1 requestId=%s\n.*";
             assertTrue(log.matches(line.formatted("\\S+", 405, "id-1")), log);
             assertTrue(log.matches(line.formatted("GET", 401, "id-2")), log);
             assertFalse(log.contains(token) || log.contains("\u001b") || log.contains("SLF4J"), log);

@@ -9,6 +9,7 @@ import dev.latchkey.accounts.AccountAdministration;
 import dev.latchkey.testing.EmbeddedRedis;
 import dev.latchkey.testing.Load;
 import dev.latchkey.testing.ServiceProcess;
+import dev.latchkey.testing.StallingProxy;
 import dev.latchkey.testing.TestApp;
 import dev.latchkey.testing.TestClient;
 import dev.latchkey.testing.Topology;
@@ -18,6 +19,8 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -229,5 +232,45 @@ class RedisTroubleTest {
                     .toList();
             assertEquals(List.of("latchkey_redis_failures_total{reason=\"not_connected\"} 1"), failures);
         }
+    }
+
+    /** Otherwise each login would wait for its own timeout, one after the other. */
+    @Test
+    void logins_that_wait_for_a_hash_thread_fail_together_after_the_first_timeout() throws Exception {
+        try (var redis = EmbeddedRedis.start();
+                var proxy = new StallingProxy(redis.port());
+                var app = TestApp.startOn(
+                        new Topology(proxy.url(), redis.url()),
+                        "METRICS_PORT",
+                        "0",
+                        "LOGIN_THROTTLE",
+                        "true",
+                        "REDIS_TIMEOUT_MS",
+                        "500",
+                        "PBKDF2_ITERATIONS",
+                        "2000000");
+                var metrics = app.metricsClient()) {
+            expect(401, app.login(TestApp.newName(), TestApp.PASSWORD)); // from now on, everything is loaded
+            int processors = Runtime.getRuntime().availableProcessors();
+            var logins = new FutureTask<>(() -> TestApp.concurrently(
+                    6 * processors,
+                    () -> app.login(TestApp.newName(), TestApp.PASSWORD).status()));
+            Thread.startVirtualThread(logins);
+            Load.await(() -> metric(metrics, "latchkey_password_hashes_waiting") >= 4 * processors);
+            proxy.swallow();
+            // The hash of those that had a thread was computed, and did not match.
+            assertTrue(Set.of(401, 503).containsAll(logins.get()), logins.get()::toString);
+            double timeouts = metric(metrics, "latchkey_redis_failures_total{reason=\"timeout\"}");
+            assertTrue(timeouts >= 1 && timeouts <= 2 * processors, "timeouts: " + timeouts);
+        }
+    }
+
+    private static double metric(TestClient metrics, String name) {
+        return metrics.send("GET", "/metrics", "")
+                .text()
+                .lines()
+                .filter(line -> line.startsWith(name + " "))
+                .mapToDouble(line -> Double.parseDouble(line.substring(name.length() + 1)))
+                .sum();
     }
 }

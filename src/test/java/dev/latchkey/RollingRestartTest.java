@@ -63,7 +63,7 @@ class RollingRestartTest {
     }
 
     private static ProxyProcess caddy(Path folder, int[] ports) throws IOException {
-        // The site block is the one in the README. The global options turn off features that need other ports.
+        // The global options turn off features that need other ports.
         String configuration = """
                 {
                     admin off

@@ -282,6 +282,38 @@ class UserCommandsTest {
         assertRevoked(token);
     }
 
+    @Test
+    void end_sessions_with_all_ends_those_of_all_users() throws Exception {
+        try (var own = EmbeddedRedis.start();
+                var service = TestApp.startOn(own.url())) {
+            List<String> tokens = new ArrayList<>();
+            for (int i = 0; i < 600; i++) { // more than Redis returns at once
+                String name = "user" + i;
+                service.redis()
+                        .hset(
+                                "sessions:" + name,
+                                "suffix" + i,
+                                "{\"id\":\"a\",\"createdDate\":\"2026-03-19T12:00:00.000Z\","
+                                        + "\"expiresDate\":\"2026-03-19T12:00:00.000Z\",\"userAgent\":\"\",\"address\":\"\"}");
+                service.redis().set("tokens:suffix" + i, name, SetArgs.Builder.ex(60));
+            }
+            tokens.add(service.newToken());
+            tokens.add(service.newToken());
+            tokens.add(service.foreignToken("bob"));
+            Output ended = runOn(own.url(), "", "end-sessions", "--all");
+            assertEquals("sessions ended: 603\n", ended.out());
+            assertEquals(
+                    List.of("all sessions revoked username=\"\" session=\"\" sessions=603 source=command-line"),
+                    ended.audit());
+            for (String token : tokens) {
+                assertEquals(401, service.verify(token).status());
+            }
+            assertEquals(List.of(), service.redis().keys("tokens:*"));
+            assertEquals(List.of(), service.redis().keys("sessions:*"));
+            assertEquals(2, service.redis().keys("users:*").size());
+        }
+    }
+
     private static String[] issueToken(String user, String name, String seconds) {
         return new String[] {"issue-token", user, "--expires-in", seconds, "--name", name};
     }
@@ -414,8 +446,12 @@ class UserCommandsTest {
 
     @Test
     void wrong_arguments_and_an_invalid_configuration_exit_with_2() throws Exception {
-        List<List<String>> wrong =
-                List.of(List.of("remove", "alice"), List.of("delete"), List.of("delete", ""), List.of("list", "alice"));
+        List<List<String>> wrong = List.of(
+                List.of("remove", "alice"),
+                List.of("delete"),
+                List.of("delete", ""),
+                List.of("list", "alice"),
+                List.of("delete", "--all"));
         for (List<String> arguments : wrong) {
             Output output = run("", arguments.toArray(String[]::new));
             assertEquals(2, output.code());

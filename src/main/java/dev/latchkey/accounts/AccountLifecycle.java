@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Creates and deletes users. Both reserve the username first, so that everything of an earlier user is gone before the
- * next user exists. The numbers are those of the table "Registration by reservation" in architecture.md.
+ * next user exists. The numbers are those of "Registration by reservation" in architecture.md.
  *
  * @param deleteUserData deletes everything else that is stored for a username
  */

@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Accounts from registration to deletion, safe against concurrent requests.
  *
- * <p>Two rules ensure this. Operations that revoke tokens change the user record first, then revoke every indexed
- * token. Operations that issue a token store and index it first, then read the user record again; if the record has
+ * <p>Two rules ensure this. Operations that make a password invalid change the user record first, then revoke every indexed
+ * token. Operations that start a session store and index its token first, then read the user record again; if the record has
  * changed, they delete the token before any client knows it. Whichever runs second therefore sees the other. An
  * operation whose record has changed starts over, and verifies the password against the new record.
  *

@@ -48,12 +48,13 @@ public final class UserCommands {
                    latchkey user disable NAME       ends all sessions and refuses logins until set-password
                    latchkey user delete NAME        deletes a user with all sessions and todos
                    latchkey user sessions NAME      lists the sessions of a user
-                   latchkey user end-sessions NAME  ends the sessions of a user
+                   latchkey user end-sessions NAME  ends the sessions of a user; --all in place of NAME: of all users
                    latchkey user list               lists all users
                    latchkey user issue-token NAME --name TEXT --expires-in SECONDS
                                                     prints a new token for a machine, once""";
 
     private static final String WITHOUT_NAME = "list";
+    private static final String ALL = "--all";
     private static final String WITH_OPTIONS = "issue-token";
     private static final Map<String, Action> COMMANDS = Map.ofEntries(
             entry("set-password", (it, name, _) -> it.setPassword(name)),
@@ -62,7 +63,7 @@ public final class UserCommands {
                     (it, name, _) -> it.report("disabled, ", "account disabled", name, it.users.disable(name))),
             entry("delete", (it, name, _) -> it.report("deleted, ", "account deleted", name, it.users.delete(name))),
             entry("sessions", (it, name, _) -> it.sessions(name)),
-            entry("end-sessions", (it, name, _) -> it.report("", "", name, it.users.endSessions(name))),
+            entry("end-sessions", (it, name, _) -> it.endSessions(name)),
             entry(WITHOUT_NAME, (it, _, _) -> it.list()),
             entry(WITH_OPTIONS, (it, name, more) -> it.issueToken(name, options(more))));
 
@@ -95,7 +96,10 @@ public final class UserCommands {
             case WITH_OPTIONS -> 6;
             default -> 2;
         };
-        if (!COMMANDS.containsKey(command) || arguments.size() != expected || arguments.contains("")) {
+        if (!COMMANDS.containsKey(command)
+                || arguments.size() != expected
+                || arguments.contains("")
+                || (arguments.contains(ALL) && !arguments.equals(List.of("end-sessions", ALL)))) {
             throw new CommandException(BAD_ARGUMENTS, "wrong arguments of user\n" + USAGE);
         }
         if (String.join("", arguments).contains("\uFFFD")) {
@@ -142,7 +146,8 @@ public final class UserCommands {
         try (out) {
             redis.awaitFirstAttempt(); // which may take longer than a command may
             // Reads a record, so an operator types a password only if Redis is available.
-            String name = arguments.size() == 1 ? "" : users.resolve(arguments.get(1));
+            boolean isUser = arguments.size() > 1 && !arguments.get(1).equals(ALL);
+            String name = isUser ? users.resolve(arguments.get(1)) : "";
             List<String> more = arguments.subList(Math.min(2, arguments.size()), arguments.size());
             Objects.requireNonNull(COMMANDS.get(arguments.getFirst())).run(this, name, more);
         } catch (RedisUnavailableException e) {
@@ -184,6 +189,17 @@ public final class UserCommands {
             throw noSuchUser(name);
         }
         print(name + ": " + done + "sessions ended: " + result.endedSessionIds().size());
+    }
+
+    // An empty name means all users.
+    private void endSessions(String name) throws CommandException {
+        if (name.isEmpty()) {
+            long ended = tokens.revokeAll();
+            Audit.log("all sessions revoked", null, "", "", "sessions", ended);
+            print("sessions ended: " + ended);
+        } else {
+            report("", "", name, users.endSessions(name));
+        }
     }
 
     private static CommandException noSuchUser(String name) {

@@ -8,7 +8,9 @@ import com.sun.net.httpserver.HttpHandler;
 import dev.latchkey.http.Router.Match;
 import dev.latchkey.logging.Logs;
 import dev.latchkey.overload.Deadline;
+import dev.latchkey.tokens.ClientInfo;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.time.Duration;
 import java.util.List;
 import java.util.function.Function;
@@ -31,13 +33,23 @@ record RequestHandler(
         Server server)
         implements HttpHandler {
     static final String REQUEST_ID = "X-Request-Id";
+    private static final List<String> NO_SNIFF = List.of("nosniff");
+    private static final List<String> NO_STORE = List.of("no-store");
+
+    /** Becomes text on the thread that writes the log. */
+    private record Address(InetAddress address) {
+        @Override
+        public String toString() {
+            return ClientInfo.text(address);
+        }
+    }
 
     private static final System.Logger LOG = System.getLogger("latchkey.http");
     // The JDK's server closes the connection of a request after 30 s, and one command may take up to 11 s.
     private static final Duration LAST_COMMAND = Duration.ofSeconds(18);
     private static final Filter.Chain END = new Filter.Chain(List.of(), _ -> {});
 
-    /** Handles a request in the steps of the table "Life of a request" in architecture.md. */
+    /** Handles a request in the steps of "Life of a request" in architecture.md. */
     @Override
     public void handle(HttpExchange exchange) throws IOException {
         long start = System.nanoTime();
@@ -75,11 +87,11 @@ record RequestHandler(
 
     private void setCommonHeaders(HttpExchange exchange, RequestHead head, String requestId) {
         var headers = exchange.getResponseHeaders();
-        headers.set(REQUEST_ID, requestId);
-        headers.set("X-Content-Type-Options", "nosniff");
+        headers.put(REQUEST_ID, List.of(requestId)); // set() would make a linked list
+        headers.put("X-Content-Type-Options", NO_SNIFF);
         settings.cors().setHeaders(exchange);
         if (head.path().startsWith("/api/")) {
-            headers.set("Cache-Control", "no-store");
+            headers.put("Cache-Control", NO_STORE);
         }
         if (server.draining().get() || head.closesConnection()) {
             headers.set("Connection", "close");
@@ -135,8 +147,9 @@ record RequestHandler(
         if (settings.accessLog()) {
             // The query is left out, because it may contain a token (RFC 6750 §5.3).
             String path = exchange.getRequestURI().getRawPath();
+            InetAddress address = ClientAddress.of(exchange, settings.trustedProxyHops());
             boolean isProbe = path != null && path.startsWith("/health/"); // may come every second
-            logs.request(isProbe, exchange.getRequestMethod(), path, status, micros, requestId);
+            logs.request(isProbe, exchange.getRequestMethod(), path, status, micros, new Address(address), requestId);
         }
     }
 }

@@ -6,6 +6,7 @@ import java.io.FileOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
@@ -114,15 +115,33 @@ public final class Logs extends Handler {
      * @param path null if the request target has none
      * @param status code of the response, or -1 if there is none
      * @param micros microseconds from the end of the request's headers until its response is sent
+     * @param address of the client, as text only when the line is written
      */
     public void request(
-            boolean isProbe, String method, @Nullable String path, int status, long micros, String requestId) {
+            boolean isProbe,
+            String method,
+            @Nullable String path,
+            int status,
+            long micros,
+            Object address,
+            String requestId) {
         Level level = isProbe ? Level.FINE : Level.INFO;
         if (access.isLoggable(level)) {
             String cutMethod = LineFormat.cut(method); // a client can make either long, and it waits in memory
             String cutPath = LineFormat.cut(path);
-            List<?> pairs = List.of(
-                    "method", cutMethod, "path", cutPath, "status", status, "micros", micros, "requestId", requestId);
+            List<?> pairs = Arrays.asList(
+                    "method",
+                    cutMethod,
+                    "path",
+                    cutPath,
+                    "status",
+                    status,
+                    "micros",
+                    micros,
+                    "address",
+                    address,
+                    "requestId",
+                    requestId);
             var line = new Entry(System.currentTimeMillis(), level, access.getName(), "request", pairs, "");
             if (waiting.size() >= MAX_REQUESTS || !waiting.offer(line)) {
                 dropped.increment();

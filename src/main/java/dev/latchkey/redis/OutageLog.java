@@ -30,7 +30,9 @@ final class OutageLog {
     // input in some errors, so a reason takes only an error code from them.
     private static final List<Rule> RULES = List.of(
             new Rule("Redis Sentinel(?s:.*)(WRONGPASS|NOAUTH)", "a sentinel rejects REDIS_SENTINEL_PASSWORD"),
-            new Rule("WRONGPASS|NOAUTH", "Redis rejects the user or the password: check those in REDIS_URL"),
+            new Rule(
+                    "WRONGPASS|NOAUTH",
+                    "Redis rejects the user or the password: check those in REDIS_URL or in the file of REDIS_URL_FILE"),
             new Rule("using sentinel for masterId", "the sentinels know no such master: check #master in REDIS_URL"),
             new Rule("NOPERM|executing the script|ACL failure", "the user of Redis lacks a permission: see ACL LOG"),
             new Rule("cluster support disabled", "Redis is not a cluster: check REDIS_URL and REDIS_CLUSTER"),

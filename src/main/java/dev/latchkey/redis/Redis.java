@@ -9,6 +9,7 @@ import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.SetArgs;
 import io.lettuce.core.cluster.api.sync.RedisClusterCommands;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -16,6 +17,7 @@ import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -108,9 +110,7 @@ public final class Redis implements AutoCloseable {
     /** Returns the values of those keys that hold a string, without those that do not exist or hold another type. */
     public Map<String, String> mget(List<String> keys) {
         Map<String, String> values = new HashMap<>();
-        for (int from = 0; from < keys.size(); from += MAX_KEYS_AT_ONCE) {
-            String[] some = keys.subList(from, Math.min(from + MAX_KEYS_AT_ONCE, keys.size()))
-                    .toArray(String[]::new);
+        for (String[] some : batches(keys)) {
             for (var reply : call("", redis -> redis.mget(some))) {
                 if (reply.hasValue()) {
                     values.put(reply.getKey(), reply.getValue());
@@ -120,18 +120,32 @@ public final class Redis implements AutoCloseable {
         return values;
     }
 
+    private static List<String[]> batches(List<String> keys) {
+        List<String[]> batches = new ArrayList<>();
+        for (int from = 0; from < keys.size(); from += MAX_KEYS_AT_ONCE) {
+            int to = Math.min(from + MAX_KEYS_AT_ONCE, keys.size());
+            batches.add(keys.subList(from, to).toArray(String[]::new));
+        }
+        return batches;
+    }
+
     /**
      * Passes all keys with a prefix that hold a string, with their values, of all masters of a cluster. A key that exists
      * during the whole scan is passed at least once. It may be passed twice if Redis resizes its table or moves slots
      * meanwhile.
      */
     public void scan(String prefix, BiConsumer<String, String> onValue) {
+        scanKeys(prefix, keys -> mget(keys).forEach(onValue));
+    }
+
+    /** Passes all keys with a prefix in batches, with the guarantees of {@link #scan}. */
+    public void scanKeys(String prefix, Consumer<List<String>> onKeys) {
         ScanArgs arguments = ScanArgs.Builder.matches(prefix + "*").limit(SCAN_COUNT);
         ScanCursor cursor = ScanCursor.INITIAL;
         while (!cursor.isFinished()) {
             ScanCursor from = cursor;
             KeyScanCursor<String> batch = call("", redis -> redis.scan(from, arguments));
-            mget(batch.getKeys()).forEach(onValue);
+            onKeys.accept(batch.getKeys());
             cursor = batch;
         }
     }
@@ -176,6 +190,15 @@ public final class Redis implements AutoCloseable {
     /** Deletes the key, and reports whether it existed. */
     public boolean del(String key) {
         return call(key, redis -> redis.del(key)) == 1;
+    }
+
+    /** Deletes the keys, and returns how many of them existed. */
+    public long del(List<String> keys) {
+        long deleted = 0;
+        for (String[] some : batches(keys)) {
+            deleted += call("", redis -> redis.del(some));
+        }
+        return deleted;
     }
 
     public @Nullable String hget(String key, String field) {

@@ -47,7 +47,8 @@ public record ClientInfo(
         return text(of(bytes)) + "/" + bits;
     }
 
-    private static String text(InetAddress address) {
+    /** Returns an address as text: IPv6 in the form of RFC 5952. */
+    public static String text(InetAddress address) {
         // a new object, because an address that came with a scope ("%eth0") would print it
         String text = of(address.getAddress()).getHostAddress();
         for (int zeros = 8; zeros > 1; zeros--) { // the longest run of zero groups becomes "::" (RFC 5952 §4.2)

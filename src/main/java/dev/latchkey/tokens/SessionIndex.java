@@ -11,6 +11,7 @@ import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -24,6 +25,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record SessionIndex(Redis redis, CleanUp cleanUp) {
     private static final System.Logger LOG = System.getLogger("latchkey.auth");
+    private static final String PREFIX = "sessions:";
 
     // The index lives as long as its youngest token, even if TOKEN_TTL was lowered. If it has no TTL, because it was
     // copied without, its tokens may have none either. With a TTL, it would expire before them, and they could not be
@@ -51,6 +53,14 @@ public record SessionIndex(Redis redis, CleanUp cleanUp) {
         Map<String, Session> all = new LinkedHashMap<>();
         repairing(username, () -> redis.hgetall(key(username))).forEach((suffix, json) -> all.put(suffix, parse(json)));
         return all;
+    }
+
+    /** Passes the usernames of all indexes in batches, with the guarantees of {@link Redis#scan}. */
+    void forEachBatch(Consumer<List<String>> onUsernames) {
+        redis.scanKeys(
+                PREFIX,
+                keys -> onUsernames.accept(
+                        keys.stream().map(key -> key.substring(PREFIX.length())).toList()));
     }
 
     /** Returns null if there is no readable entry: another program has written the token, or the token was revoked. */
@@ -90,6 +100,6 @@ public record SessionIndex(Redis redis, CleanUp cleanUp) {
     }
 
     private static String key(String username) {
-        return "sessions:" + username;
+        return PREFIX + username;
     }
 }

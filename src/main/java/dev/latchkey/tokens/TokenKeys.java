@@ -10,6 +10,7 @@ import java.util.Collection;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -102,6 +103,13 @@ public record TokenKeys(Redis redis, TokenFormat format, InstantSource clock) {
     /** Deletes a token, and reports whether it was valid. */
     boolean delete(String suffix) {
         return redis.del(PREFIX + suffix);
+    }
+
+    /** Deletes the tokens of all users, and returns how many there were. A token that is stored meanwhile may stay. */
+    long deleteAll() {
+        var deleted = new AtomicLong();
+        redis.scanKeys(PREFIX, batch -> deleted.addAndGet(redis.del(batch)));
+        return deleted.get();
     }
 
     /** Returns the suffixes of those keys that exist. */

@@ -10,6 +10,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -105,6 +109,25 @@ public record TokenStore(
         return revocation().ofMatching(username, (_, _) -> true);
     }
 
+    /**
+     * Ends the sessions of all users, and returns how many tokens were valid. A token that a login stores meanwhile may
+     * stay valid.
+     */
+    public long revokeAll() {
+        // First the tokens, because some may have no entry in an index. A concurrent refresh of one of them indexes the
+        // next token before it deletes its own, so that token is found in the index.
+        var revoked = new AtomicLong(keys.deleteAll());
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) { // they share system calls
+            index.forEachBatch(usernames -> usernames.stream()
+                    .map(username -> CompletableFuture.supplyAsync(() -> revokeAll(username), threads))
+                    .toList()
+                    .forEach(ended -> revoked.addAndGet(ended.join().size())));
+            return revoked.get();
+        } catch (CompletionException e) {
+            throw e.getCause() instanceof RuntimeException cause ? cause : e;
+        }
+    }
+
     /** Ends one session. Returns its id if it had a valid token, and nothing otherwise. */
     public Set<String> revokeSession(String username, String id) {
         return revocation().ofMatching(username, (_, session) -> session.id().equals(id));
@@ -151,9 +174,8 @@ public record TokenStore(
         return new Revocation(keys, index);
     }
 
-    // Evicts as many sessions as exceed the limit: first those whose token has expired, then those without a name, and
-    // of
-    // these the oldest. Never evicts the session that was just opened, even if the clock of another instance is ahead.
+    // Evicts as many sessions as exceed the limit: first those whose token has expired, then those without a name, the
+    // oldest first. Never evicts the session that was just opened, even if the clock of another instance is ahead.
     private Set<String> evict(String username, Map<String, Session> all, String openedId) {
         Instant now = clock.instant();
         List<String> otherIds = all.values().stream()

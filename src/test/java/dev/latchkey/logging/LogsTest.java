@@ -36,7 +36,7 @@ class LogsTest {
     }
 
     private void addRequest() {
-        logs.request(false, "GET", "/api/auth/me", 200, 1, "id");
+        logs.request(false, "GET", "/api/auth/me", 200, 1, "192.0.2.1", "id");
     }
 
     private void fill() {

@@ -32,7 +32,8 @@ class OutageReasonTest {
             "there is no connection: Redis was restarted, is slow to accept one, or requires TLS (rediss://)";
     private static final String NO_PERMISSION = "the user of Redis lacks a permission: see ACL LOG";
     private static final String CHECK_ADDRESS = "check REDIS_URL, and what a cluster or sentinel announces";
-    private static final String WRONG_PASSWORD = "Redis rejects the user or the password: check those in REDIS_URL";
+    private static final String WRONG_PASSWORD =
+            "Redis rejects the user or the password: check those in REDIS_URL or in the file of REDIS_URL_FILE";
     private static final String SENTINEL_PASSWORD = "a sentinel rejects REDIS_SENTINEL_PASSWORD";
     private static final String COMMAND = "return redis.call('SET', KEYS[1], '1')";
 
