@@ -23,8 +23,9 @@ export class Session {
     }
     const token = this.#current?.token;
     const response = await this.#send(path, token, options);
-    const isOld = response.status === 401 && this.#current && this.#current.token !== token;
-    return isOld ? this.#send(path, this.#current.token, options) : response; // refreshed while the request was on its way
+    if (!token || !/invalid_token/.test(response.headers.get('WWW-Authenticate'))) return response;
+    await this.#refresh(token); // another tab may have done so while the request was on its way
+    return this.#current ? this.#send(path, this.#current.token, options) : response;
   }
 
   async logout() {

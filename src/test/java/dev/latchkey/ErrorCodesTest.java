@@ -33,7 +33,7 @@ class ErrorCodesTest {
         app = TestApp.start("MAX_TODOS_PER_USER", "1", "LOGIN_THROTTLE", "true", "TRUSTED_PROXY_HOPS", "1");
     }
 
-    /** Only add to these lists, and only in a version that says so. */
+    /** A generated client knows exactly these, so that even a new one breaks it. */
     @Test
     void the_codes_are_those_that_clients_rely_on() {
         assertEquals(

@@ -3,8 +3,8 @@ package dev.latchkey.http;
 import java.util.Locale;
 
 /**
- * What went wrong. Clients rely on these codes, which they receive as {@link #toString}: to rename or remove one, or to
- * change its status code, is a breaking change.
+ * What went wrong. Clients rely on these codes, which they receive as {@link #toString}: to add, rename or
+ * remove one, or to change its status code, is a breaking change.
  */
 public enum ErrorCode {
     MALFORMED_REQUEST(400, "Bad Request"),

@@ -3,8 +3,8 @@ package dev.latchkey.validation;
 import java.util.Locale;
 
 /**
- * What is wrong with a field. Clients rely on these codes, which they receive as {@link #toString}: to rename or remove one
- * is a breaking change.
+ * What is wrong with a field. Clients rely on these codes, which they receive as {@link #toString}: to add, rename or
+ * remove one is a breaking change.
  */
 public enum FieldErrorCode {
     REQUIRED,
