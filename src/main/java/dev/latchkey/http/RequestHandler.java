@@ -65,7 +65,6 @@ record RequestHandler(
                 server.arrivals().arrived();
                 head.check();
                 match = router.match(head.path());
-                Deadline.start(LAST_COMMAND);
                 response = respond(exchange, match);
                 response.send(exchange);
             } catch (IOException e) {
@@ -104,17 +103,21 @@ record RequestHandler(
         }
         String method = exchange.getRequestMethod();
         var request = new Request(exchange, match.parameter(), settings);
-        return switch (match.route(method)) {
+        Route route = match.route(method);
+        if (route != null && !route.method().equals(Route.ANY)) { // a token check sends one command
+            Deadline.start(LAST_COMMAND);
+        }
+        return switch (route) {
             case Route.Open open -> open.handler().handle(request);
             case Route.Guarded guarded -> {
                 Authentication authentication = authentications.get();
                 authentication.doFilter(exchange, END);
                 yield guarded.handler().handle(request, authentication.caller());
             }
-            case Route.ClientOnly route -> {
+            case Route.ClientOnly clientOnly -> {
                 try {
-                    String clientId = route.authentication().apply(request);
-                    yield route.handler().handle(request, clientId);
+                    String clientId = clientOnly.authentication().apply(request);
+                    yield clientOnly.handler().handle(request, clientId);
                 } catch (Problem e) {
                     throw e.withOAuthError();
                 }

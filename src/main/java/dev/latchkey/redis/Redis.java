@@ -66,8 +66,8 @@ public final class Redis implements AutoCloseable {
         // cluster is down for long, commands for the other nodes succeed in between.
         var outageLog = new OutageLog(settings.timeout().plus(Connector.MAX_RECONNECT_DELAY.multipliedBy(2)));
         connector = new Connector(settings, outageLog::connectFailed);
-        checks = new SharedConnection(settings, connector, outageLog, metrics, _ -> {});
-        others = new SharedConnection(settings, connector, outageLog, metrics, PersistenceCheck::run);
+        checks = new SharedConnection(settings, connector, outageLog, metrics, false, _ -> {});
+        others = new SharedConnection(settings, connector, outageLog, metrics, true, PersistenceCheck::run);
         // Connecting takes half of the start-up time, so it runs in parallel with the rest.
         Thread.ofPlatform().daemon().name("redis-connect").start(this::connect);
     }

