@@ -233,7 +233,7 @@ public final class UserCommands {
             print(issued.token());
             out.flush();
         } catch (IOException | UncheckedIOException e) {
-            tokens.revoke(name, issued.token()); // nobody knows it
+            tokens.revoke(name, issued.token()); // no machine has it
             throw e;
         }
     }
