@@ -35,7 +35,8 @@ export async function session({ service, listed, until, open }) {
       assert.deepEqual(all, Array(10).fill(200));
     }
   }
-  assert.deepEqual(refreshes().slice(before).filter(status => status !== '200'), []);
+  // A tab may try the old token before it gets the message of the other one, and then waits for that.
+  assert.deepEqual(refreshes().slice(before).filter(status => status !== '200' && status !== '401'), []);
   await page.evaluate(() => globalThis.session.logout());
   await until(async () => (await statuses(other))[0] === 401, () => 'the second tab is logged out');
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # A job that runs every night: it sends a request with a token for machines, and tells the operator when it needs a new one.
 #
-#   docker compose run --rm latchkey user issue-token alice --name backup --expires-in 7776000 >token
+#   docker compose run --rm -T latchkey user issue-token alice --name backup --expires-in 7776000 >token
 #
 # usage: machine.sh URL TOKEN-FILE
 set -eu
