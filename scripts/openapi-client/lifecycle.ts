@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
 import createClient from 'openapi-fetch';
 import type { components, paths } from './api.js';
 
@@ -77,7 +78,10 @@ function expect<T>(status: number, result: { data?: T; error?: unknown; response
   return result.data as T;
 }
 
-expect(200, await client.GET('/health/ready'));
+for (let i = 0; (await client.GET('/health/ready')).response.status !== 200; i++) {
+  assert(i < 100, 'the service is ready within 10 s');
+  await setTimeout(100);
+}
 expect(201, await client.POST('/api/auth/register', { body: credentials }));
 const taken = await client.POST('/api/auth/register', { body: credentials });
 assert.equal(taken.error?.code, 'username_taken');

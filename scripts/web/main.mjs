@@ -45,7 +45,9 @@ async function startService(settings) {
   createInterface(child.stdout).on('line', line => lines.push(line));
   const port = () => lines.join('\n').match(/listening on http:\/\/localhost:(\d+)/)?.[1];
   await until(port, () => `the service listens\n${lines.join('\n')}`);
-  return { url: `http://127.0.0.1:${port()}`, lines, pid: child.pid };
+  const url = `http://127.0.0.1:${port()}`;
+  await until(async () => (await fetch(`${url}/health/ready`)).ok, () => 'the service is ready');
+  return { url, lines, pid: child.pid };
 }
 
 // Opens an empty page of the origin. The test fails if the page logs other errors than the expected ones.
