@@ -12,6 +12,7 @@ import java.util.regex.Pattern;
 final class ClientAddress {
     private static final Pattern WITH_PORT = Pattern.compile("(\\[.*]|[^:]*):[0-9]{1,5}");
     // InetAddress.ofLiteral would also accept "1" for 0.0.0.1.
+    private static final Pattern SCOPE = Pattern.compile("%[^\\]]*");
     private static final Pattern LITERAL = Pattern.compile("([0-9]{1,3}\\.){3}[0-9]{1,3}|.*:.*");
 
     private static final System.Logger LOG = System.getLogger("latchkey.http");
@@ -45,7 +46,8 @@ final class ClientAddress {
 
     private static InetAddress parse(String hop, InetAddress fallback) {
         var withPort = WITH_PORT.matcher(hop);
-        String address = (withPort.matches() ? withPort.group(1) : hop).replaceFirst("%[^\\]]*", ""); // no scope
+        String literal = withPort.matches() ? withPort.group(1) : hop;
+        String address = SCOPE.matcher(literal).replaceFirst("");
         try {
             return LITERAL.matcher(address).matches() ? InetAddress.ofLiteral(address) : fallback;
         } catch (IllegalArgumentException _) {

@@ -85,8 +85,7 @@ public final class Response {
             responseHeaders.set("Connection", "close");
         }
         if (isBodiless(exchange)) {
-            // For HEAD, the JDK sends no length, and logs a warning if it is given one. Otherwise it sends a length of
-            // 0.
+            // For HEAD, the JDK sends no length, and logs a warning if it is given one. For others, it sends a zero.
             if (exchange.getRequestMethod().equals("HEAD") && status != 204 && status != 304) {
                 responseHeaders.set("Content-Length", Integer.toString(body.length));
             }

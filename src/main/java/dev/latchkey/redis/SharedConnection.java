@@ -83,8 +83,8 @@ final class SharedConnection implements AutoCloseable {
             while (true) {
                 try {
                     var opened = connection();
-                    if (hasDeadline
-                            && Deadline.isOver()) { // after each wait, because the command may take a timeout more
+                    // Checked after each wait, because the command may take a timeout more.
+                    if (hasDeadline && Deadline.isOver()) {
                         throw new RedisCommandTimeoutException("the request has taken too long");
                     }
                     T reply = command.apply(opened);
