@@ -26,20 +26,20 @@ final class ClientAddress {
     /**
      * Returns the address of the client.
      *
+     * @param forwardedFor the lines of {@code X-Forwarded-For}
      * @param trustedProxyHops number of proxies in front that append to {@code X-Forwarded-For}. Only what they have
      *     appended is used. If the header has fewer addresses, or not an address there, the sender of the request
      *     counts as the client.
      */
-    static InetAddress of(HttpExchange exchange, int trustedProxyHops) {
+    static InetAddress of(HttpExchange exchange, List<String> forwardedFor, int trustedProxyHops) {
         InetAddress sender = exchange.getRemoteAddress().getAddress();
-        List<String> lines = exchange.getRequestHeaders().getOrDefault("X-Forwarded-For", List.of());
         if (trustedProxyHops == 0) {
-            if (!lines.isEmpty() && WARNED.compareAndSet(false, true)) {
+            if (!forwardedFor.isEmpty() && WARNED.compareAndSet(false, true)) {
                 LOG.log(WARNING, UNTRUSTED);
             }
             return sender;
         }
-        String[] hops = String.join(",", lines).split(",", -1);
+        String[] hops = String.join(",", forwardedFor).split(",", -1);
         int index = hops.length - trustedProxyHops;
         return index < 0 ? sender : parse(hops[index].strip(), sender);
     }

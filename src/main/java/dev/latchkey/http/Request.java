@@ -5,6 +5,7 @@ import dev.latchkey.tokens.ClientInfo;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.net.InetAddress;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -38,8 +39,10 @@ public final class Request {
     /** Returns the client that sent the request. */
     public ClientInfo client() {
         List<String> userAgents = exchange.getRequestHeaders().getOrDefault("User-Agent", List.of(""));
+        List<String> forwardedFor = exchange.getRequestHeaders().getOrDefault("X-Forwarded-For", List.of());
+        InetAddress address = ClientAddress.of(exchange, forwardedFor, settings.trustedProxyHops());
         String requestId = exchange.getResponseHeaders().getFirst(RequestHandler.REQUEST_ID);
-        return ClientInfo.of(ClientAddress.of(exchange, settings.trustedProxyHops()), userAgents.getFirst(), requestId);
+        return ClientInfo.of(address, userAgents.getFirst(), requestId);
     }
 
     /** Returns the value of the path's placeholder, or an empty text if the path has none. */

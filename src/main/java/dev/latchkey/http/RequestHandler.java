@@ -76,7 +76,7 @@ record RequestHandler(
                 int status = response == null ? -1 : response.status;
                 long nanos = System.nanoTime() - start;
                 metrics.record(exchange.getRequestMethod(), match, status, nanos);
-                logAccess(exchange, requestId, status, nanos / 1000);
+                logAccess(exchange, head, requestId, status, nanos / 1000);
                 server.notInFlight().release();
             }
             response.end(exchange);
@@ -146,11 +146,11 @@ record RequestHandler(
         return new Problem(ErrorCode.INTERNAL_ERROR, detail);
     }
 
-    private void logAccess(HttpExchange exchange, String requestId, int status, long micros) {
+    private void logAccess(HttpExchange exchange, RequestHead head, String requestId, int status, long micros) {
         if (settings.accessLog()) {
             // The query is left out, because it may contain a token (RFC 6750 §5.3).
             String path = exchange.getRequestURI().getRawPath();
-            InetAddress address = ClientAddress.of(exchange, settings.trustedProxyHops());
+            InetAddress address = head.client(settings.trustedProxyHops());
             boolean isProbe = path != null && path.startsWith("/health/"); // may come every second
             logs.request(isProbe, exchange.getRequestMethod(), path, status, micros, new Address(address), requestId);
         }

@@ -1,6 +1,7 @@
 package dev.latchkey.http;
 
 import com.sun.net.httpserver.HttpExchange;
+import java.net.InetAddress;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
@@ -32,6 +33,7 @@ final class RequestHead implements AutoCloseable {
     private int lines = 1;
     private List<String> hosts = List.of();
     private List<String> requestIds = List.of();
+    private List<String> forwardedFor = List.of();
     private String connection = "";
     private String contentLength = "";
     private boolean isChunked;
@@ -47,6 +49,7 @@ final class RequestHead implements AutoCloseable {
             switch (header.getKey()) { // in the JDK's spelling
                 case "Host" -> hosts = values;
                 case "X-request-id" -> requestIds = values;
+                case "X-forwarded-for" -> forwardedFor = values;
                 case "Connection" -> connection = String.join(",", values).toLowerCase(Locale.ROOT);
                 case "Content-length" -> contentLength = values.getFirst();
                 case "Transfer-encoding" -> isChunked = true;
@@ -164,6 +167,11 @@ final class RequestHead implements AutoCloseable {
         return requestIds.size() == 1 && ID.matcher(requestIds.getFirst()).matches()
                 ? requestIds.getFirst()
                 : HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong());
+    }
+
+    /** Returns the address of the client, see {@link ClientAddress#of}. */
+    InetAddress client(int trustedProxyHops) {
+        return ClientAddress.of(exchange, forwardedFor, trustedProxyHops);
     }
 
     /** Replaces the request body, if there is one, by a stream that knows whether it was read completely. */
