@@ -18,7 +18,7 @@ import java.time.temporal.ChronoUnit;
 import java.util.concurrent.Executor;
 
 /** What the service and the commands of an operator share: accounts, tokens and todos in Redis, without a server. */
-record Core(
+public record Core(
         Redis redis,
         PasswordHasher hasher,
         InstantSource clock,

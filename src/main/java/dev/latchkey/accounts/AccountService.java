@@ -198,9 +198,6 @@ public record AccountService(
     // Returns null if the record has changed: the password that was verified may no longer be correct.
     @Nullable
     IssuedToken issue(UserRecord record, SessionOptions options, ClientInfo client) {
-        String username = record.user().username();
-        IssuedToken issued = tokens.startSession(username, options, client);
-        Runnable undo = () -> tokens.revoke(username, issued.token());
-        return cleanUp.undoUnless(() -> users.isUnchanged(record), undo) ? issued : null;
+        return tokens.startSession(record.user().username(), options, client, () -> users.isUnchanged(record));
     }
 }

@@ -14,6 +14,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -42,14 +43,23 @@ public record TokenStore(
         return session == null ? "" : session.id();
     }
 
-    /** Starts a session. Its token is valid, but no client knows it yet. */
-    public IssuedToken startSession(String username, SessionOptions options, ClientInfo client) {
+    /**
+     * Starts a session. Its token is valid, but no client knows it yet.
+     *
+     * @param isAllowed is asked when the token is stored and indexed. If it returns false, this method returns null, and
+     *     has ended no other session.
+     */
+    public @Nullable IssuedToken startSession(
+            String username, SessionOptions options, ClientInfo client, BooleanSupplier isAllowed) {
         String token = keys.newToken();
         Duration ttl = lifetimes.ofFirstToken(options.expiresIn());
         Session session = Session.start(client, options, clock.instant(), ttl);
         Map<String, Session> all = write(token, username, session, ttl, maxSessions);
-        Set<String> endedIds =
-                cleanUp.undoOnFailure(() -> evict(username, all, session.id()), () -> revoke(username, token));
+        Runnable undo = () -> revoke(username, token);
+        if (!cleanUp.undoUnless(isAllowed, undo)) {
+            return null;
+        }
+        Set<String> endedIds = cleanUp.undoOnFailure(() -> evict(username, all, session.id()), undo);
         return new IssuedToken(token, session, endedIds);
     }
 

@@ -13,7 +13,16 @@ import org.jspecify.annotations.Nullable;
  */
 record Exchange(Call call, Answer answer, Fault fault, boolean repeated) {
     boolean has(Effect effect) {
-        return call.operation().effects.contains(effect);
+        // An operator's command that sets a password creates the user if there is none.
+        boolean created = call.operation() == Operation.SET_PASSWORD && status() == 201;
+        return call.operation().effects.contains(effect) || (created && Operation.REGISTER.effects.contains(effect));
+    }
+
+    /** Reports whether the request may have had the effect. */
+    boolean mayHave(Effect effect) {
+        boolean mayHaveCreated = call.operation() == Operation.SET_PASSWORD && (repeated || !succeeded());
+        boolean mayHave = has(effect) || (mayHaveCreated && Operation.REGISTER.effects.contains(effect));
+        return mayHave && mayHaveSucceeded();
     }
 
     /** Reports whether the request ends a session from before the race if it succeeds. */
@@ -34,6 +43,11 @@ record Exchange(Call call, Answer answer, Fault fault, boolean repeated) {
     /** Reports whether the client does not know if its request had its effects. */
     boolean isInterrupted() {
         return !repeated && (status() == 0 || status() == 503);
+    }
+
+    /** Reports whether the response says that the request's token is valid. */
+    boolean acceptsToken() {
+        return has(Effect.ACCEPTS_ANY_TOKEN) ? answer.text().contains("\"active\":true") : succeeded();
     }
 
     boolean mayHaveSucceeded() {

@@ -67,7 +67,7 @@ public final class Exploration {
             races.check(run);
             outcomes.add(run.toString());
         } catch (AssertionError e) {
-            violations.add(run.order() + ": " + e.getMessage());
+            violations.add(run.order() + " (run " + (orders + faults) + "): " + e.getMessage());
         }
     }
 
@@ -86,7 +86,7 @@ public final class Exploration {
         return outcomes;
     }
 
-    /** Returns the rules that were broken, each with its order, which {@link Scheduler#replay} repeats. */
+    /** Returns the rules that were broken, each with its order and its number. The order is what {@link Scheduler#replay} repeats. */
     public List<String> violations() {
         return violations;
     }

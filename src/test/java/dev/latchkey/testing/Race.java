@@ -1,22 +1,30 @@
 package dev.latchkey.testing;
 
-import static dev.latchkey.testing.Operation.CHANGE_PASSWORD;
 import static dev.latchkey.testing.Operation.CREATE_TODO;
 import static dev.latchkey.testing.Operation.DELETE_ACCOUNT;
-import static dev.latchkey.testing.Operation.LOGIN;
-import static dev.latchkey.testing.Operation.LOGOUT;
-import static dev.latchkey.testing.Operation.LOGOUT_EVERYWHERE;
-import static dev.latchkey.testing.Operation.REFRESH;
-import static dev.latchkey.testing.Operation.REGISTER;
+import static dev.latchkey.testing.Operation.DELETE_TODO;
+import static dev.latchkey.testing.Operation.LIST_SESSIONS;
+import static dev.latchkey.testing.Operation.LOGIN_THAT_UPGRADES_THE_HASH;
+import static dev.latchkey.testing.Operation.LOGIN_WITH_A_WRONG_PASSWORD;
+import static dev.latchkey.testing.Operation.PATCH_TODO;
 
 import dev.latchkey.testing.Operation.Effect;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** Concurrent requests of one user. */
 public record Race(List<Call> calls) {
+    private static final Set<Operation> OF_NO_SESSION = Set.of(
+            LOGIN_THAT_UPGRADES_THE_HASH,
+            LOGIN_WITH_A_WRONG_PASSWORD,
+            LIST_SESSIONS,
+            CREATE_TODO,
+            PATCH_TODO,
+            DELETE_TODO);
+
     /**
      * A request.
      *
@@ -76,18 +84,31 @@ public record Race(List<Call> calls) {
         return pairs;
     }
 
-    /** Returns the pairs that matter most, each with every operation as a third request. */
+    /**
+     * Returns all sets of three requests that start, end, rotate or check one session, and all that create a todo while
+     * the account is deleted.
+     */
     public static List<Race> triples() {
-        List<Race> pairs = List.of(
-                pair(REFRESH, REFRESH, true),
-                pair(REFRESH, LOGOUT, true),
-                pair(REFRESH, LOGOUT_EVERYWHERE, false),
-                pair(LOGIN, CHANGE_PASSWORD, false),
-                pair(DELETE_ACCOUNT, CREATE_TODO, true),
-                pair(REGISTER, DELETE_ACCOUNT, false));
-        return pairs.stream()
-                .flatMap(pair -> Stream.of(Operation.values()).map(pair::with))
+        List<Operation> ofSessions = Stream.of(Operation.values())
+                .filter(operation -> !OF_NO_SESSION.contains(operation))
                 .toList();
+        List<Race> triples = new ArrayList<>();
+        for (Operation first : ofSessions) {
+            for (Operation second : ofSessions.subList(ofSessions.indexOf(first), ofSessions.size())) {
+                for (Operation third : ofSessions.subList(ofSessions.indexOf(second), ofSessions.size())) {
+                    triples.add(
+                            new Race(List.of(new Call(first, 0, 0), new Call(second, 0, 1), new Call(third, 0, 2))));
+                }
+            }
+        }
+        for (Operation third : Operation.values()) {
+            triples.add(pair(DELETE_ACCOUNT, CREATE_TODO, true).with(third));
+        }
+        return triples;
+    }
+
+    boolean has(Effect effect) {
+        return calls.stream().anyMatch(call -> call.operation().effects.contains(effect));
     }
 
     boolean has(Operation operation) {

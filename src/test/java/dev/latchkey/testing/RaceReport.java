@@ -1,119 +1,212 @@
 package dev.latchkey.testing;
 
+import static java.nio.file.StandardOpenOption.APPEND;
+import static java.nio.file.StandardOpenOption.CREATE;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Deque;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Queue;
+import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
-import java.util.stream.LongStream;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
-/** Explores all races in several configurations, and prints a table. See {@code scripts/races}. */
+/**
+ * Explores all races in several configurations, and writes a row per race to a file. A race with a row is not explored
+ * again, so that a run can be stopped at any time and continued. See {@code scripts/races}.
+ */
 public final class RaceReport {
-    private static final int RUNS_PER_TRIPLE = 100;
-    private static final String HEADER = """
-            | requests | storage | sessions | orders | with a fault | redundant | violations | seconds |
-            | --- | --- | --- | --- | --- | --- | --- | --- |""";
+    private static final int RUNS_PER_TRIPLE = 2000;
+    private static final int WORKERS_PER_CORE = 5; // a run mostly waits: for replies and, after a fault, to reconnect
+    private static final Pattern ROW =
+            Pattern.compile("\\| (.+) \\| (\\d+) \\| (\\d+) \\| (\\d+) \\| (\\d+) \\| ([\\d.]+) \\|");
 
+    /** @param maxSessions with 2, a login ends a session */
     private record Configuration(String tokenStorage, int maxSessions) {}
 
-    private static final List<Configuration> CONFIGURATIONS = List.of(
-            new Configuration("plain", 3),
-            new Configuration("hashed", 2),
-            new Configuration("plain", 2),
-            new Configuration("hashed", 3));
+    private static final Configuration PLAIN = new Configuration("plain", 3);
+    private static final Configuration WITH_EVICTION = new Configuration("hashed", 2);
+    private static final List<Configuration> OTHERS =
+            List.of(new Configuration("plain", 2), new Configuration("hashed", 3));
 
-    private final List<Race> races;
-    private final long[] totals = new long[4]; // of Exploration.numbers
-    private boolean withFaults;
-    private int maxRuns = 20_000;
+    /** A race that is explored in one configuration. */
+    private record Item(Race race, Configuration in, boolean withFaults) {
+        String kind() {
+            boolean isPair = race.calls().size() == 2;
+            String requests = isPair ? "all orders of two requests" : RUNS_PER_TRIPLE + " orders of three requests";
+            return "%s, %s, %d sessions%s"
+                    .formatted(requests, in.tokenStorage, in.maxSessions, withFaults ? ", with faults" : "");
+        }
 
-    private RaceReport(Deque<String> args) {
+        String name() {
+            return race + " | " + kind();
+        }
+    }
+
+    private final Path results;
+    private final List<Item> items;
+    private final Map<String, String> rows = new HashMap<>(); // by the names of their items
+    private int part = 1;
+    private int parts = 1;
+    private int maxRuns = Integer.MAX_VALUE;
+    private long seed;
+    private boolean withTotals;
+
+    private RaceReport(Path results, Deque<String> args) throws IOException {
+        this.results = results;
         String expression = "";
         while (!args.isEmpty()) {
             String arg = args.removeFirst();
             switch (arg) {
-                case "--faults" -> withFaults = true;
+                case "--part" -> {
+                    String[] ofAll = String.valueOf(args.pollFirst()).split("/", 2);
+                    part = Integer.parseInt(ofAll[0]);
+                    parts = Integer.parseInt(ofAll[ofAll.length - 1]);
+                }
                 case "--max" -> maxRuns = Integer.parseInt(String.valueOf(args.pollFirst()));
+                case "--seed" -> seed = Long.parseLong(String.valueOf(args.pollFirst()));
+                case "--totals" -> withTotals = true;
                 default -> expression = arg;
             }
         }
         Pattern selected = Pattern.compile(expression);
-        races = Stream.concat(Race.pairs().stream(), Race.triples().stream())
-                .filter(race -> selected.matcher(race.toString()).find())
-                .toList()
-                .reversed(); // so that no worker is busy alone at the end with a pair that has many orders
-        if (races.isEmpty()) {
+        List<Item> selectedItems = new ArrayList<>(allItems());
+        selectedItems.removeIf(item -> !selected.matcher(item.name()).find());
+        Collections.shuffle(selectedItems, new Random(0)); // so that all parts take about as long
+        items = new ArrayList<>();
+        for (int i = part - 1; i < selectedItems.size(); i += parts) {
+            items.add(selectedItems.get(i));
+        }
+        if (items.isEmpty()) {
             throw new IllegalArgumentException("the expression must match something such as: "
-                    + Race.triples().getFirst());
+                    + allItems().getFirst().name());
+        }
+        if (Files.exists(results)) {
+            Files.readAllLines(results).forEach(this::add);
         }
     }
 
-    /** @param args as {@code scripts/races} describes them */
+    private static List<Item> allItems() {
+        List<Item> all = new ArrayList<>();
+        Race.pairs().forEach(pair -> {
+            for (Configuration configuration : List.of(PLAIN, WITH_EVICTION)) {
+                all.add(new Item(pair, configuration, false));
+                all.add(new Item(pair, configuration, true));
+            }
+            // The format of the tokens changes no command, so two configurations suffice for the orders with a fault.
+            OTHERS.forEach(configuration -> all.add(new Item(pair, configuration, false)));
+        });
+        Race.triples().forEach(triple -> all.add(new Item(triple, WITH_EVICTION, false)));
+        return all;
+    }
+
+    /** @param args the file of results, and the arguments of {@code scripts/races} */
     public static void main(String[] args) throws Exception {
         try {
-            var report = new RaceReport(new ArrayDeque<>(List.of(args)));
-            System.out.println(HEADER);
-            report.exploreAll();
-            System.out.println("| all | | | " + cells(report.totals) + " | |");
-            System.exit(report.totals[3] == 0 ? 0 : 1);
+            Deque<String> rest = new ArrayDeque<>(List.of(args));
+            var report = new RaceReport(Path.of(rest.removeFirst()), rest);
+            if (!report.withTotals) {
+                report.exploreAll();
+            }
+            System.exit(report.printTotals() ? 0 : 1);
         } catch (IllegalArgumentException e) {
             System.err.println("scripts/races: " + e.getMessage());
-            System.err.println("usage: scripts/races [--faults] [--max RUNS] [REGULAR-EXPRESSION]");
+            System.err.println("usage: scripts/races [--part I/N] [--max RUNS] [--seed NUMBER] [REGULAR-EXPRESSION]");
+            System.err.println("       scripts/races --totals");
             System.exit(2);
         }
     }
 
     private void exploreAll() throws Exception {
-        int workersPerCore = withFaults ? 6 : 4; // a run mostly waits: for replies and, after a fault, to reconnect
-        // The format of the tokens changes no command, so that the first two suffice for the many orders with a fault.
-        List<Configuration> configurations = CONFIGURATIONS.subList(0, withFaults ? 2 : CONFIGURATIONS.size());
-        int workersEach = Runtime.getRuntime().availableProcessors() * workersPerCore / configurations.size();
-        List<Callable<Boolean>> workers = new ArrayList<>();
-        for (Configuration configuration : configurations) {
-            Queue<Race> queue = new ConcurrentLinkedQueue<>(races);
-            workers.addAll(Collections.nCopies(Math.max(1, workersEach), () -> explore(queue, configuration)));
-        }
-        try (var threads = Executors.newCachedThreadPool()) {
-            for (Future<Boolean> worker : threads.invokeAll(workers)) {
-                worker.get();
+        int workers = Runtime.getRuntime().availableProcessors() * WORKERS_PER_CORE;
+        for (Configuration configuration :
+                Stream.concat(Stream.of(PLAIN, WITH_EVICTION), OTHERS.stream()).toList()) {
+            List<Item> left = items.stream()
+                    .filter(item -> item.in.equals(configuration) && !rows.containsKey(item.name()))
+                    .toList();
+            Queue<Item> queue = new ConcurrentLinkedQueue<>(left);
+            Callable<@Nullable Void> worker = () -> explore(queue, configuration);
+            try (var threads = Executors.newCachedThreadPool()) {
+                for (Future<?> done : threads.invokeAll(Collections.nCopies(Math.min(workers, left.size()), worker))) {
+                    done.get();
+                }
             }
         }
     }
 
-    private boolean explore(Queue<Race> queue, Configuration configuration) throws Exception {
+    private @Nullable Void explore(Queue<Item> queue, Configuration configuration) throws Exception {
         try (var instances = new Races(configuration.tokenStorage, configuration.maxSessions)) {
-            for (Race race = queue.poll(); race != null; race = queue.poll()) {
+            for (Item item = queue.poll(); item != null; item = queue.poll()) {
                 long start = System.nanoTime();
-                var exploration = new Exploration(instances, race, withFaults);
-                var _ = race.calls().size() > 2
-                        ? exploration.sample(0, Math.min(maxRuns, RUNS_PER_TRIPLE))
+                var exploration = new Exploration(instances, item.race, item.withFaults);
+                var _ = item.race.calls().size() > 2
+                        ? exploration.sample(seed, Math.min(maxRuns, RUNS_PER_TRIPLE))
                         : exploration.explore(true, maxRuns);
+                long[] numbers = exploration.numbers();
                 double seconds = (System.nanoTime() - start) / 1e9;
-                String name = race + (exploration.sampled ? " (not all orders)" : "");
-                String columns = "%s | %s | %d".formatted(name, configuration.tokenStorage, configuration.maxSessions);
-                print("| %s | %s | %.1f |".formatted(columns, cells(exploration.numbers()), seconds), exploration);
+                write("| %s | %d | %d | %d | %d | %.1f |"
+                        .formatted(item.name(), numbers[0], numbers[1], numbers[2], numbers[3], seconds));
+                exploration.violations().stream().limit(3).forEach(System.out::println);
             }
         }
-        return true;
+        return null;
     }
 
-    private synchronized void print(String row, Exploration exploration) {
+    private synchronized void write(String row) throws IOException {
         System.out.println(row);
-        exploration.violations().stream().limit(3).forEach(System.out::println);
-        for (int i = 0; i < totals.length; i++) {
-            totals[i] += exploration.numbers()[i];
+        Files.writeString(results, row + "\n", CREATE, APPEND);
+        add(row);
+    }
+
+    private void add(String row) {
+        Matcher matcher = ROW.matcher(row);
+        if (matcher.matches()) {
+            rows.put(matcher.group(1), row);
         }
     }
 
-    private static String cells(long[] numbers) {
-        return LongStream.of(numbers).mapToObj(Long::toString).collect(Collectors.joining(" | "));
+    // Returns false if a rule was broken.
+    private boolean printTotals() {
+        Map<String, List<Item>> kinds =
+                items.stream().collect(Collectors.groupingBy(Item::kind, LinkedHashMap::new, Collectors.toList()));
+        System.out.println("""
+
+                | requests, token storage, limit | races | not run yet | orders | with a fault | redundant | violations | worker hours |
+                | --- | --- | --- | --- | --- | --- | --- | --- |""");
+        double violations = 0;
+        for (var kind : kinds.entrySet()) {
+            List<String> done = kind.getValue().stream()
+                    .map(item -> rows.get(item.name()))
+                    .flatMap(Stream::ofNullable)
+                    .toList();
+            double[] sums = new double[5];
+            for (String row : done) {
+                Matcher matcher = ROW.matcher(row);
+                for (int i = 0; matcher.matches() && i < sums.length; i++) {
+                    sums[i] += Double.parseDouble(matcher.group(i + 2));
+                }
+            }
+            int all = kind.getValue().size();
+            violations += sums[3];
+            System.out.printf(
+                    "| %s | %,d | %,d | %,.0f | %,.0f | %,.0f | %,.0f | %.1f |%n",
+                    kind.getKey(), all, all - done.size(), sums[0], sums[1], sums[2], sums[3], sums[4] / 3600);
+        }
+        return violations == 0;
     }
 }

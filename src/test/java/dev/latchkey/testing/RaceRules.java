@@ -1,11 +1,13 @@
 package dev.latchkey.testing;
 
+import static dev.latchkey.testing.Operation.Effect.ACCEPTS_ANY_TOKEN;
 import static dev.latchkey.testing.Operation.Effect.CHANGES_TODO;
 import static dev.latchkey.testing.Operation.Effect.CREATES_TODO;
 import static dev.latchkey.testing.Operation.Effect.CREATES_USER;
 import static dev.latchkey.testing.Operation.Effect.DELETES_ALL_TODOS;
 import static dev.latchkey.testing.Operation.Effect.DELETES_TODO;
 import static dev.latchkey.testing.Operation.Effect.DELETES_USER;
+import static dev.latchkey.testing.Operation.Effect.DISABLES_LOGIN;
 import static dev.latchkey.testing.Operation.Effect.ENDS_ALL_SESSIONS;
 import static dev.latchkey.testing.Operation.Effect.FAILS;
 import static dev.latchkey.testing.Operation.Effect.ISSUES_TOKEN;
@@ -13,7 +15,9 @@ import static dev.latchkey.testing.Operation.Effect.NEEDS_NO_TOKEN;
 import static dev.latchkey.testing.Operation.Effect.ROTATES_TOKEN;
 import static dev.latchkey.testing.Operation.Effect.SETS_PASSWORD;
 import static dev.latchkey.testing.Operation.Effect.STARTS_SESSION;
+import static dev.latchkey.testing.Operation.Effect.VERIFIES_PASSWORD;
 
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
@@ -31,6 +35,7 @@ record RaceRules(TestApp app, Run run) {
     /** @throws AssertionError if a rule is broken */
     void check() {
         run.requests().forEach(this::checkResponse);
+        run.requests().forEach(this::checkAfterRevocation);
         for (int session = 0; session < run.before().sessions().size(); session++) {
             checkSession(session);
         }
@@ -59,6 +64,16 @@ record RaceRules(TestApp app, Run run) {
                 "a request only fails because another one has succeeded");
     }
 
+    private void checkAfterRevocation(Exchange request) {
+        int session = request.call().session();
+        boolean isRevoked = run.others(request)
+                .filter(other -> other.succeeded() && run.isBefore(other, request))
+                .anyMatch(other -> other.endsSession(session) || run.mayRotate(other, session));
+        require(
+                !isRevoked || request.has(NEEDS_NO_TOKEN) || !request.acceptsToken(),
+                "a token is refused once the response to its revocation has been sent");
+    }
+
     private void checkSession(int session) {
         List<Exchange> refreshes = run.requests().stream()
                 .filter(request -> run.mayRotate(request, session) && request.succeeded())
@@ -66,7 +81,10 @@ record RaceRules(TestApp app, Run run) {
         require(refreshes.size() <= 1, "of several refreshes of one token, at most one succeeds");
         String old = run.before().sessions().get(session).token();
         require(refreshes.isEmpty() || !run.isValid(old), "a refresh has revoked the old token");
-        boolean isEnded = run.any(request -> request.endsSession(session) && run.hasEffects(request));
+        // A revocation by a client does not say whether the token was valid, or had been rotated.
+        boolean isEnded = run.any(request -> request.endsSession(session)
+                && run.hasEffects(request)
+                && (refreshes.isEmpty() || !request.has(ACCEPTS_ANY_TOKEN)));
         boolean mayBeEnded = run.any(
                 request -> run.mayEnd(request, session) || (run.mayRotate(request, session) && !request.succeeded()));
         checkToken(refreshes.isEmpty() ? old : refreshes.getFirst().newToken(), isEnded, mayBeEnded);
@@ -77,7 +95,11 @@ record RaceRules(TestApp app, Run run) {
             return;
         }
         boolean isLogin = request.has(STARTS_SESSION);
-        boolean isOutdated = isLogin && (run.has(SETS_PASSWORD) || run.has(DELETES_USER));
+        boolean isRemoved = run.has(DELETES_USER) || run.has(DISABLES_LOGIN);
+        boolean isOutdated = isLogin
+                && (request.has(VERIFIES_PASSWORD)
+                        ? run.has(SETS_PASSWORD) || isRemoved
+                        : isRemoved && !run.mayHave(SETS_PASSWORD));
         // A second password change fails, and then ends no session. A login beside a password change evicts others.
         boolean mayBeEnded = run.others(request)
                 .anyMatch(other -> (other.has(ENDS_ALL_SESSIONS)
@@ -103,7 +125,11 @@ record RaceRules(TestApp app, Run run) {
                 "only a process that is gone leaves a token that no client knows");
         require(known.size() <= run.before().maxSessions(), "a user has at most the allowed number of sessions");
         require(run.indexedKeys().containsAll(known), "the index has all valid tokens that clients know");
-        require(run.isFaulty() || run.validKeys().containsAll(run.indexedKeys()), "the index has only valid tokens");
+        // The end of all sessions also deletes a token that a login has stored and will index.
+        boolean mayLag = run.any(request -> request.call().operation() == Operation.END_ALL_SESSIONS);
+        require(
+                run.isFaulty() || mayLag || run.validKeys().containsAll(run.indexedKeys()),
+                "the index has only valid tokens");
         boolean isRevoked =
                 run.any(request -> request.repeated() && request.succeeded() && request.has(ENDS_ALL_SESSIONS));
         boolean isGone = Collections.disjoint(run.undisclosedKeys(), run.indexedKeys());
@@ -151,42 +177,49 @@ record RaceRules(TestApp app, Run run) {
             boolean mayRemain = run.isFaulty() && (expires || (isTodos && mayLeaveTodo()));
             require(!isDeleted || mayRemain, "a deletion leaves no key, or only until its end after a fault: " + key);
         }
-        if (run.isReserved()) {
-            long ttl = run.redis().ttl(Races.USER);
+        long ttl = run.redis().ttl(Races.USER);
+        if (run.isLocked() && (ttl > 0 || !run.mayHave(DISABLES_LOGIN))) {
             require(ttl > 0 && ttl <= RESERVATION_SECONDS, "a reservation ends after 60 s");
             boolean mayRemain = run.any(request ->
-                    request.fault() != Fault.NONE && (request.has(CREATES_USER) || request.has(DELETES_USER)));
+                    request.fault() != Fault.NONE && (request.mayHave(CREATES_USER) || request.mayHave(DELETES_USER)));
             require(mayRemain, "only a registration or deletion that met a fault leaves a reservation");
         }
     }
 
     // Logs in with each password that was involved, if the user record has changed.
     private void checkPasswords() {
+        Set<String> passwords = new TreeSet<>(Set.of(TestApp.PASSWORD));
+        run.requests().forEach(request -> passwords.add(request.call().newPassword()));
         String record = run.before().redis().string(Races.USER);
-        if (Objects.equals(record, run.redis().string(Races.USER))) {
-            boolean mustHaveChanged = run.has(SETS_PASSWORD) || run.has(DELETES_USER);
-            require(!mustHaveChanged, "a request that has succeeded has changed the record");
-            return;
+        String before = record == null ? Run.ABSENT : TestApp.PASSWORD;
+        String locked = run.isLocked() && run.redis().ttl(Races.USER) == 0 ? Run.DISABLED : Run.ABSENT;
+        boolean isUnchanged = Objects.equals(record, run.redis().string(Races.USER));
+        passwords.removeIf(
+                password -> isUnchanged || app.login(Races.NAME, password).status() != 200);
+        require(passwords.size() <= 1, "only one password logs in");
+        String password = isUnchanged ? before : passwords.stream().findFirst().orElse(locked);
+        List<Exchange> changes = run.requests().stream()
+                .filter(request -> request.mayHave(SETS_PASSWORD)
+                        || request.mayHave(DISABLES_LOGIN)
+                        || request.mayHave(DELETES_USER))
+                .toList();
+        require(isPossible(before, password, changes), "one after the other, the requests leave the user as it is now");
+    }
+
+    // Reports whether the changes can succeed in some order and leave this password. A request whose client does not
+    // know its result may have had no effect.
+    private boolean isPossible(String before, String after, List<Exchange> changes) {
+        if (before.equals(after) && changes.stream().noneMatch(run::hasEffects)) {
+            return true;
         }
-        long changes = run.requests().stream()
-                .filter(request -> request.has(SETS_PASSWORD) && !request.has(NEEDS_NO_TOKEN) && request.succeeded())
-                .count();
-        require(changes <= 1, "of several password changes, at most one succeeds");
-        Set<String> accepted = new TreeSet<>(Set.of(TestApp.PASSWORD));
-        Set<Set<String>> possible = new HashSet<>();
-        possible.add(record == null ? Set.of() : Set.of(TestApp.PASSWORD));
-        for (Exchange request : run.inOrderOfPasswords()) {
-            Set<String> password =
-                    request.has(SETS_PASSWORD) ? Set.of(request.call().newPassword()) : Set.of();
-            accepted.addAll(password);
-            if (run.hasEffects(request)) {
-                possible.clear();
-            }
-            if (request.mayHaveSucceeded()) {
-                possible.add(password);
+        for (int i = 0; i < changes.size(); i++) {
+            String between = run.passwordAfter(changes.get(i), before);
+            List<Exchange> rest = new ArrayList<>(changes);
+            rest.remove(i);
+            if (between != null && isPossible(between, after, rest)) {
+                return true;
             }
         }
-        accepted.removeIf(password -> app.login(Races.NAME, password).status() != 200);
-        require(possible.contains(accepted), "exactly the current password logs in, not " + accepted);
+        return false;
     }
 }

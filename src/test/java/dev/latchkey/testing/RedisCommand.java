@@ -8,11 +8,15 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.stream.Collectors;
 
-/** A Redis command that is about to be sent. */
+/**
+ * A Redis command that is about to be sent.
+ *
+ * @param keys that it uses; none for a scan, which uses all
+ */
 public record RedisCommand(String name, List<String> keys) {
     // Scripts count as writes.
     private static final Set<String> READS =
-            Set.of("GET", "MGET", "HGET", "HGETALL", "HKEYS", "HLEN", "HMGET", "EXISTS", "PTTL");
+            Set.of("GET", "MGET", "HGET", "HGETALL", "HKEYS", "HLEN", "HMGET", "EXISTS", "PTTL", "SCAN");
     private static final Set<String> OF_SEVERAL_KEYS = Set.of("MGET", "EXISTS", "DEL");
 
     /** @param bytes an array of strings, as clients send it */
@@ -21,7 +25,7 @@ public record RedisCommand(String name, List<String> keys) {
         String name = lines[2].toUpperCase(Locale.ROOT);
         int key = name.startsWith("EVAL") ? 8 : 4; // after the script and the number of keys
         List<String> keys = new ArrayList<>();
-        while (key < lines.length && (keys.isEmpty() || OF_SEVERAL_KEYS.contains(name))) {
+        while (!name.equals("SCAN") && key < lines.length && (keys.isEmpty() || OF_SEVERAL_KEYS.contains(name))) {
             keys.add(lines[key]);
             key += 2;
         }

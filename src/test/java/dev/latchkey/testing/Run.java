@@ -2,17 +2,16 @@ package dev.latchkey.testing;
 
 import static dev.latchkey.testing.Operation.Effect.CHANGES_TODO;
 import static dev.latchkey.testing.Operation.Effect.DELETES_TODO;
-import static dev.latchkey.testing.Operation.Effect.DELETES_USER;
+import static dev.latchkey.testing.Operation.Effect.DISABLES_LOGIN;
 import static dev.latchkey.testing.Operation.Effect.ENDS_OTHER_SESSION;
-import static dev.latchkey.testing.Operation.Effect.NEEDS_NO_TOKEN;
 import static dev.latchkey.testing.Operation.Effect.ROTATES_TOKEN;
 import static dev.latchkey.testing.Operation.Effect.SETS_PASSWORD;
 import static dev.latchkey.testing.Operation.Effect.STARTS_SESSION;
+import static dev.latchkey.testing.Operation.Effect.VERIFIES_PASSWORD;
 
 import dev.latchkey.testing.Operation.Effect;
 import dev.latchkey.testing.Races.Before;
 import dev.latchkey.testing.Races.Session;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -32,6 +31,11 @@ import org.jspecify.annotations.Nullable;
  * @param redis the state after the run
  */
 public record Run(TestApp app, Before before, String order, List<Exchange> requests, RedisState redis) {
+    /** In place of a password: there is no user. */
+    static final String ABSENT = "absent";
+    /** In place of a password: the user cannot log in. */
+    static final String DISABLED = "disabled";
+
     /** Returns the keys of all valid tokens. */
     Set<String> validKeys() {
         return redis.keys().stream().filter(key -> key.startsWith("tokens:")).collect(Collectors.toSet());
@@ -70,10 +74,18 @@ public record Run(TestApp app, Before before, String order, List<Exchange> reque
         return token != null && validKeys().contains(app.key(token));
     }
 
-    /** Reports whether the username is reserved, by a user record without a password. */
-    boolean isReserved() {
+    /** Reports whether the user record has no password: the user is disabled, or if it has a TTL, the username reserved. */
+    boolean isLocked() {
         String record = redis.string(Races.USER);
         return record != null && record.contains("\"passwordHash\":\"\"");
+    }
+
+    /** Reports whether a request had its response before another one sent its first command. */
+    boolean isBefore(Exchange earlier, Exchange later) {
+        String steps = order.replaceAll("[a-z]", "");
+        int last = steps.lastIndexOf(Integer.toString(earlier.call().number()));
+        int first = steps.indexOf(Integer.toString(later.call().number()));
+        return !earlier.repeated() && (later.repeated() || last < first);
     }
 
     boolean any(Predicate<Exchange> condition) {
@@ -97,7 +109,7 @@ public record Run(TestApp app, Before before, String order, List<Exchange> reque
 
     /** Reports whether any request may have had an effect. */
     boolean mayHave(Effect effect) {
-        return any(request -> request.has(effect) && request.mayHaveSucceeded());
+        return any(request -> request.mayHave(effect));
     }
 
     /** Reports whether a request has had its effects. */
@@ -144,16 +156,24 @@ public record Run(TestApp app, Before before, String order, List<Exchange> reque
     }
 
     /**
-     * Returns the requests that change the password, in the only order in which all of them can succeed: those that verify
-     * the old password come first.
+     * Returns the password after a request that succeeds, or null if it cannot succeed.
+     *
+     * @param password before it, or {@link #ABSENT} or {@link #DISABLED}
      */
-    List<Exchange> inOrderOfPasswords() {
-        return requests.stream()
-                .filter(request -> request.has(SETS_PASSWORD) || request.has(DELETES_USER))
-                .sorted(Comparator.comparing((Exchange request) -> request.has(NEEDS_NO_TOKEN))
-                        .thenComparing(request -> request.call().operation())
-                        .thenComparing(Exchange::succeeded))
-                .toList();
+    @Nullable
+    String passwordAfter(Exchange request, String password) {
+        boolean isAbsent = password.equals(ABSENT);
+        boolean isRepeated = password.equals(request.call().newPassword()); // a change that was interrupted
+        boolean isCorrect = password.equals(TestApp.PASSWORD)
+                || (request.has(SETS_PASSWORD) ? isRepeated : isAbsent); // a deletion that was interrupted
+        boolean isPossible = request.has(VERIFIES_PASSWORD)
+                ? isCorrect
+                : isAbsent || request.call().operation() != Operation.REGISTER;
+        if (!isPossible) {
+            return null;
+        }
+        String locked = request.has(DISABLES_LOGIN) && !isAbsent ? DISABLED : ABSENT;
+        return request.has(SETS_PASSWORD) ? request.call().newPassword() : locked;
     }
 
     /** Describes the responses and what Redis contains, without what differs between two runs of the same order. */
