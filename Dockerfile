@@ -56,15 +56,13 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=15s --retries=3 \
 # ArchiveRelocationMode=0 maps the archive of classes where it was made. Its pages then stay as they are in the file, so
 # that all instances on a host share them: 20 MB of an idle instance, and 50 after load. It gives up the random address of
 # the archive, which has the layout of classes but no machine code that runs.
-# UseTransparentHugePages makes token checks some 4 % faster, for 8 MB more memory. Without huge pages in the system, it
-# only logs a warning, which pagesize=off turns off.
 # The JVM's own warnings go to standard error: each line on standard output must have the format of the log, or be the
 # result of a command.
 # MaxRAM makes the heap 64 MiB, half of 128 MiB. Unlike -Xmx64m, it gives way to an -Xmx in JAVA_TOOL_OPTIONS. The heap has
 # its full size from the start and keeps it. A smaller heap has too small a young generation, so it fills up with
 # short-lived objects. SurvivorRatio makes room for what the requests in flight hold: with 256 connections and the default
 # of 8, some of it moved to the old generation at each collection.
-ENTRYPOINT ["/jre/bin/java", "-XX:+UseSerialGC", "-XX:SurvivorRatio=4", "-XX:+UseTransparentHugePages", "-Xlog:all=off", "-Xlog:all=warning,pagesize=off:stderr", "-XX:-UsePerfData", "-XX:MaxRAM=128m", "-XX:InitialRAMPercentage=50", "-XX:MaxHeapFreeRatio=100", "-XX:TrimNativeHeapInterval=10000", "-XX:+ExitOnOutOfMemoryError", "-XX:+UnlockDiagnosticVMOptions", "-XX:ArchiveRelocationMode=0", "-XX:SharedArchiveFile=/app/lib.jsa", "@/app/lib/classpath", "dev.latchkey.Main"]
+ENTRYPOINT ["/jre/bin/java", "-XX:+UseSerialGC", "-XX:SurvivorRatio=4", "-Xlog:all=off", "-Xlog:all=warning:stderr", "-XX:-UsePerfData", "-XX:MaxRAM=128m", "-XX:InitialRAMPercentage=50", "-XX:MaxHeapFreeRatio=100", "-XX:TrimNativeHeapInterval=10000", "-XX:+ExitOnOutOfMemoryError", "-XX:+UnlockDiagnosticVMOptions", "-XX:ArchiveRelocationMode=0", "-XX:SharedArchiveFile=/app/lib.jsa", "@/app/lib/classpath", "dev.latchkey.Main"]
 # ReleaseTest compares the version with pom.xml. A creation date would differ between two builds.
 LABEL org.opencontainers.image.title="Latchkey" \
       org.opencontainers.image.description="A small auth-token service for production" \
