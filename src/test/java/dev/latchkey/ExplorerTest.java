@@ -7,6 +7,7 @@ import dev.latchkey.testing.Exploration;
 import dev.latchkey.testing.Operation;
 import dev.latchkey.testing.Race;
 import dev.latchkey.testing.Races;
+import dev.latchkey.testing.Run;
 import dev.latchkey.testing.Scheduler;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -124,7 +125,8 @@ class ExplorerTest {
     /** After its own check of the token, and before it revoked the token, the logout did not see the refresh. */
     @Test
     void a_logout_that_is_overtaken_by_a_refresh_ends_the_session() throws Exception {
-        replay(Race.pair(Operation.REFRESH, Operation.LOGOUT, true), "1100000");
+        Run run = replay(races, Race.pair(Operation.REFRESH, Operation.LOGOUT, true), "1100000");
+        assertTrue(run.toString().startsWith("[200, 204], valid []"), run.toString());
     }
 
     /** The token of the deletion is valid until the end. A todo that was created with it remained without an owner. */
@@ -202,10 +204,12 @@ class ExplorerTest {
     }
 
     private static void replay(Race race, String order) throws Exception {
-        replay(races, race, order);
+        var _ = replay(races, race, order);
     }
 
-    private static void replay(Races explorer, Race race, String order) throws Exception {
-        explorer.check(explorer.run(race, explorer.prepare(race), Scheduler.replay(order)));
+    private static Run replay(Races explorer, Race race, String order) throws Exception {
+        Run run = explorer.run(race, explorer.prepare(race), Scheduler.replay(order));
+        explorer.check(run);
+        return run;
     }
 }

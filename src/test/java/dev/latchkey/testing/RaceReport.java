@@ -184,7 +184,9 @@ public final class RaceReport {
     private boolean printTotals() {
         Map<String, List<Item>> kinds =
                 items.stream().collect(Collectors.groupingBy(Item::kind, LinkedHashMap::new, Collectors.toList()));
-        System.out.println("""
+        String commit = results.getFileName().toString().replace(".md", "");
+        System.out.println("# Races\n\n`scripts/races --totals` printed this for the commit " + commit + """
+                . A worker is one of five per core, which mostly waits.
 
                 | requests, token storage, limit | races | not run yet | orders | with a fault | redundant | violations | worker hours |
                 | --- | --- | --- | --- | --- | --- | --- | --- |""");
