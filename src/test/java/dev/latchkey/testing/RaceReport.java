@@ -133,18 +133,22 @@ public final class RaceReport {
     }
 
     private void exploreAll() throws Exception {
-        int workers = Runtime.getRuntime().availableProcessors() * WORKERS_PER_CORE;
-        for (Configuration configuration :
-                Stream.concat(Stream.of(PLAIN, WITH_EVICTION), OTHERS.stream()).toList()) {
+        List<Configuration> configurations =
+                Stream.concat(Stream.of(PLAIN, WITH_EVICTION), OTHERS.stream()).toList();
+        int workersEach =
+                Math.ceilDiv(Runtime.getRuntime().availableProcessors() * WORKERS_PER_CORE, configurations.size());
+        List<Callable<@Nullable Void>> workers = new ArrayList<>();
+        for (Configuration configuration : configurations) {
             List<Item> left = items.stream()
                     .filter(item -> item.in.equals(configuration) && !rows.containsKey(item.name()))
                     .toList();
             Queue<Item> queue = new ConcurrentLinkedQueue<>(left);
             Callable<@Nullable Void> worker = () -> explore(queue, configuration);
-            try (var threads = Executors.newCachedThreadPool()) {
-                for (Future<?> done : threads.invokeAll(Collections.nCopies(Math.min(workers, left.size()), worker))) {
-                    done.get();
-                }
+            workers.addAll(Collections.nCopies(Math.min(workersEach, left.size()), worker));
+        }
+        try (var threads = Executors.newCachedThreadPool()) {
+            for (Future<?> done : threads.invokeAll(workers)) {
+                done.get();
             }
         }
     }
