@@ -54,8 +54,8 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=15s --retries=3 \
 # TrimNativeHeapInterval returns the memory that the JVM's compiler threads have freed to the system every 10 s. Under
 # load, that is about 12 MB.
 # ArchiveRelocationMode=0 maps the archive of classes where it was made. Its pages then stay as they are in the file, so
-# that all instances on a host share them: 20 MB of an idle instance, and 50 after load. It gives up the random address of
-# the archive, which has the layout of classes but no machine code that runs.
+# that all instances on a host share them: some 20 MB of each. It gives up the random address of the archive, which has
+# the layout of classes but no machine code.
 # The JVM's own warnings go to standard error: each line on standard output must have the format of the log, or be the
 # result of a command.
 # MaxRAM makes the heap 64 MiB, half of 128 MiB. Unlike -Xmx64m, it gives way to an -Xmx in JAVA_TOOL_OPTIONS. The heap has
