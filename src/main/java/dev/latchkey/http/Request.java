@@ -5,7 +5,6 @@ import dev.latchkey.tokens.ClientInfo;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.net.InetAddress;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -27,11 +26,13 @@ public final class Request {
                     .replace("QUOTED", "\"(?:[^\"\\\\]|\\\\.)*+\""));
 
     private final HttpExchange exchange;
+    private final RequestHead head;
     private final String pathParameter;
     private final HttpSettings settings;
 
-    Request(HttpExchange exchange, String pathParameter, HttpSettings settings) {
+    Request(HttpExchange exchange, RequestHead head, String pathParameter, HttpSettings settings) {
         this.exchange = exchange;
+        this.head = head;
         this.pathParameter = pathParameter;
         this.settings = settings;
     }
@@ -39,10 +40,8 @@ public final class Request {
     /** Returns the client that sent the request. */
     public ClientInfo client() {
         List<String> userAgents = exchange.getRequestHeaders().getOrDefault("User-Agent", List.of(""));
-        List<String> forwardedFor = exchange.getRequestHeaders().getOrDefault("X-Forwarded-For", List.of());
-        InetAddress address = ClientAddress.of(exchange, forwardedFor, settings.trustedProxyHops());
         String requestId = exchange.getResponseHeaders().getFirst(RequestHandler.REQUEST_ID);
-        return ClientInfo.of(address, userAgents.getFirst(), requestId);
+        return ClientInfo.of(head.client(settings.trustedProxyHops()), userAgents.getFirst(), requestId);
     }
 
     /** Returns the value of the path's placeholder, or an empty text if the path has none. */

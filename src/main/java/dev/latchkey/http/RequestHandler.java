@@ -65,7 +65,7 @@ record RequestHandler(
                 server.arrivals().arrived();
                 head.check();
                 match = router.match(head.path());
-                response = respond(exchange, match);
+                response = respond(exchange, head, match);
                 response.send(exchange);
             } catch (IOException e) {
                 throw e; // the connection is lost, and the JDK's server closes it
@@ -97,12 +97,12 @@ record RequestHandler(
         }
     }
 
-    private Response respond(HttpExchange exchange, @Nullable Match match) throws IOException {
+    private Response respond(HttpExchange exchange, RequestHead head, @Nullable Match match) throws IOException {
         if (match == null) {
             throw new Problem(ErrorCode.NOT_FOUND, "Not found.");
         }
         String method = exchange.getRequestMethod();
-        var request = new Request(exchange, match.parameter(), settings);
+        var request = new Request(exchange, head, match.parameter(), settings);
         Route route = match.route(method);
         if (route != null && !route.method().equals(Route.ANY)) { // a token check sends one command
             Deadline.start(LAST_COMMAND);
