@@ -91,7 +91,7 @@ public enum Operation {
     ISSUE_TOKEN(
             client -> client.operate(operator -> operator.issueToken(Races.NAME, Client.MACHINE)),
             Set.of(NEEDS_NO_TOKEN, STARTS_SESSION, ISSUES_TOKEN)),
-    // Of a program with client credentials.
+    // The requests of a program with client credentials.
     REVOKE(client -> client.sendForm("/api/auth/revoke"), Set.of(ENDS_OWN_SESSION, ACCEPTS_ANY_TOKEN)),
     INTROSPECT(client -> client.sendForm("/api/auth/introspect"), Set.of(ACCEPTS_ANY_TOKEN)),
     VERIFY(client -> client.send("GET", "/api/auth/verify", ""), Set.of());
@@ -132,12 +132,15 @@ public enum Operation {
         }
 
         private Answer send(String method, String path, String body) {
-            return app.send(method, path, before.sessions().get(call.session()).token(), body);
+            return app.send(method, path, token(), body);
+        }
+
+        private String token() {
+            return before.sessions().get(call.session()).token();
         }
 
         private Answer sendForm(String path) {
-            return app.sendForm(
-                    path, "token=" + before.sessions().get(call.session()).token());
+            return app.sendForm(path, "token=" + token());
         }
 
         // 404 if there is no such user, or if the user is disabled; 201 if there was none.

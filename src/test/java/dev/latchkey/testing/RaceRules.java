@@ -189,7 +189,9 @@ record RaceRules(TestApp app, Run run) {
     // Logs in with each password that was involved, if the user record has changed.
     private void checkPasswords() {
         Set<String> passwords = new TreeSet<>(Set.of(TestApp.PASSWORD));
-        run.requests().forEach(request -> passwords.add(request.call().newPassword()));
+        run.requests().stream()
+                .filter(request -> request.has(SETS_PASSWORD))
+                .forEach(request -> passwords.add(request.call().newPassword()));
         String record = run.before().redis().string(Races.USER);
         String before = record == null ? Run.ABSENT : TestApp.PASSWORD;
         String locked = run.isLocked() && run.redis().ttl(Races.USER) == 0 ? Run.DISABLED : Run.ABSENT;
@@ -198,23 +200,22 @@ record RaceRules(TestApp app, Run run) {
                 password -> isUnchanged || app.login(Races.NAME, password).status() != 200);
         require(passwords.size() <= 1, "only one password logs in");
         String password = isUnchanged ? before : passwords.stream().findFirst().orElse(locked);
-        List<Exchange> changes = run.requests().stream()
-                .filter(request -> request.mayHave(SETS_PASSWORD)
-                        || request.mayHave(DISABLES_LOGIN)
-                        || request.mayHave(DELETES_USER))
-                .toList();
-        require(isPossible(before, password, changes), "one after the other, the requests leave the user as it is now");
+        List<Exchange> succeeded =
+                run.requests().stream().filter(Exchange::mayHaveSucceeded).toList();
+        require(
+                isPossible(before, password, succeeded),
+                "one after the other, the requests leave the user as it is now");
     }
 
-    // Reports whether the changes can succeed in some order and leave this password. A request whose client does not
+    // Reports whether the requests can succeed in some order and leave this password. A request whose client does not
     // know its result may have had no effect.
-    private boolean isPossible(String before, String after, List<Exchange> changes) {
-        if (before.equals(after) && changes.stream().noneMatch(run::hasEffects)) {
+    private boolean isPossible(String before, String after, List<Exchange> requests) {
+        if (before.equals(after) && requests.stream().noneMatch(run::hasEffects)) {
             return true;
         }
-        for (int i = 0; i < changes.size(); i++) {
-            String between = run.passwordAfter(changes.get(i), before);
-            List<Exchange> rest = new ArrayList<>(changes);
+        for (int i = 0; i < requests.size(); i++) {
+            String between = run.passwordAfter(requests.get(i), before);
+            List<Exchange> rest = new ArrayList<>(requests);
             rest.remove(i);
             if (between != null && isPossible(between, after, rest)) {
                 return true;

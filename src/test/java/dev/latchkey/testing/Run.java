@@ -2,12 +2,9 @@ package dev.latchkey.testing;
 
 import static dev.latchkey.testing.Operation.Effect.CHANGES_TODO;
 import static dev.latchkey.testing.Operation.Effect.DELETES_TODO;
-import static dev.latchkey.testing.Operation.Effect.DISABLES_LOGIN;
 import static dev.latchkey.testing.Operation.Effect.ENDS_OTHER_SESSION;
 import static dev.latchkey.testing.Operation.Effect.ROTATES_TOKEN;
-import static dev.latchkey.testing.Operation.Effect.SETS_PASSWORD;
 import static dev.latchkey.testing.Operation.Effect.STARTS_SESSION;
-import static dev.latchkey.testing.Operation.Effect.VERIFIES_PASSWORD;
 
 import dev.latchkey.testing.Operation.Effect;
 import dev.latchkey.testing.Races.Before;
@@ -162,18 +159,18 @@ public record Run(TestApp app, Before before, String order, List<Exchange> reque
      */
     @Nullable
     String passwordAfter(Exchange request, String password) {
+        boolean isOld = password.equals(TestApp.PASSWORD);
         boolean isAbsent = password.equals(ABSENT);
-        boolean isRepeated = password.equals(request.call().newPassword()); // a change that was interrupted
-        boolean isCorrect = password.equals(TestApp.PASSWORD)
-                || (request.has(SETS_PASSWORD) ? isRepeated : isAbsent); // a deletion that was interrupted
-        boolean isPossible = request.has(VERIFIES_PASSWORD)
-                ? isCorrect
-                : isAbsent || request.call().operation() != Operation.REGISTER;
-        if (!isPossible) {
-            return null;
-        }
-        String locked = request.has(DISABLES_LOGIN) && !isAbsent ? DISABLED : ABSENT;
-        return request.has(SETS_PASSWORD) ? request.call().newPassword() : locked;
+        String next = request.call().newPassword();
+        return switch (request.call().operation()) {
+            case REGISTER -> isAbsent ? next : null;
+            case CHANGE_PASSWORD -> isOld || password.equals(next) ? next : null; // it may be completed
+            case DELETE_ACCOUNT -> isOld || isAbsent ? ABSENT : null; // it may be completed
+            case SET_PASSWORD -> next;
+            case DISABLE -> isAbsent ? ABSENT : DISABLED;
+            case DELETE -> ABSENT;
+            default -> password;
+        };
     }
 
     /** Describes the responses and what Redis contains, without what differs between two runs of the same order. */
