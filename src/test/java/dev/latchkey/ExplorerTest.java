@@ -27,6 +27,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 class ExplorerTest {
     private static final int MAX_RUNS = 8; // of each pair; scripts/races runs all
     private static final int RUNS_WITH_FAULT = 2;
+    private static final int RANDOM_ORDERS = 300;
 
     @AutoClose
     private static Races races;
@@ -43,14 +44,11 @@ class ExplorerTest {
     @Test
     void every_pair_of_requests_keeps_the_rules() throws Exception {
         assertRules(Race.pairs(), (races, pair) -> {
-            List<String> violations = new ArrayList<>();
-            violations.addAll(
-                    new Exploration(races, pair, false).explore(true, MAX_RUNS).violations());
             int seed = RUNS_WITH_FAULT * Race.pairs().indexOf(pair);
-            violations.addAll(new Exploration(races, pair, true)
-                    .sample(seed, RUNS_WITH_FAULT)
-                    .violations());
-            return violations;
+            return new Exploration(pair, races.prepare(pair))
+                    .explore(races, true, null, MAX_RUNS)
+                    .sampleFaults(races, seed, RUNS_WITH_FAULT)
+                    .violations();
         });
     }
 
@@ -59,9 +57,7 @@ class ExplorerTest {
         List<Race> requests = Stream.of(Operation.values()).map(Race::alone).toList();
         assertRules(
                 requests,
-                (races, request) -> new Exploration(races, request, true)
-                        .explore(true, Integer.MAX_VALUE)
-                        .violations());
+                (races, request) -> Exploration.withFaults(races, request, true).violations());
     }
 
     @FunctionalInterface
@@ -99,6 +95,8 @@ class ExplorerTest {
         "PATCH_TODO, PATCH_TODO, false, false",
         "CREATE_TODO, DELETE_TODO, false, false",
         "REGISTER, LOGIN, false, false",
+        "LOGIN, LOGOUT, false, false",
+        "DELETE_TODO, PATCH_TODO, false, false",
         "LOGOUT, VERIFY, true, true",
         "CREATE_TODO, END_ALL_SESSIONS, false, false",
         "ISSUE_TOKEN, INTROSPECT, false, false",
@@ -107,10 +105,21 @@ class ExplorerTest {
     void the_reduction_misses_no_outcome(Operation first, Operation second, boolean sameToken, boolean withFaults)
             throws Exception {
         Race pair = Race.pair(first, second, sameToken);
-        Exploration all = new Exploration(races, pair, withFaults).explore(false, Integer.MAX_VALUE);
-        Exploration reduced = new Exploration(races, pair, withFaults).explore(true, Integer.MAX_VALUE);
+        Exploration all = explore(pair, false, withFaults);
+        Exploration reduced = explore(pair, true, withFaults);
         assertEquals(all.outcomes(), reduced.outcomes());
         assertTrue(reduced.orders() < all.orders(), reduced.orders() + " of " + all.orders());
+        if (!withFaults) {
+            Exploration random = new Exploration(pair, races.prepare(pair)).sample(races, 0, RANDOM_ORDERS);
+            assertEquals(all.outcomes(), random.outcomes());
+            assertTrue(random.orders() < RANDOM_ORDERS, random.orders() + " of " + RANDOM_ORDERS);
+        }
+    }
+
+    private static Exploration explore(Race race, boolean reduced, boolean withFaults) throws Exception {
+        return withFaults
+                ? Exploration.withFaults(races, race, reduced)
+                : new Exploration(race, races.prepare(race)).explore(races, reduced, null, Integer.MAX_VALUE);
     }
 
     @ParameterizedTest

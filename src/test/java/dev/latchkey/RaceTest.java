@@ -46,7 +46,7 @@ class RaceTest {
     /** An earlier deletion has failed half-way, and its reservation holds. */
     @Test
     void a_registration_during_a_deletion_never_finds_the_username_taken() throws Exception {
-        var explorer = new Explorer(true, false);
+        var explorer = new Explorer(true, null);
         int orders = 0;
         do {
             app.redis().flushall();

@@ -3,6 +3,7 @@ package dev.latchkey.testing;
 import dev.latchkey.testing.Operation.Effect;
 import dev.latchkey.testing.Race.Call;
 import dev.latchkey.testing.TestClient.Answer;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,6 +39,11 @@ record Exchange(Call call, Answer answer, Fault fault, boolean repeated) {
 
     boolean succeeded() {
         return status() >= 200 && status() < 300;
+    }
+
+    /** Returns the first try of a repeated request. It may have had its effects too. */
+    Exchange firstTry() {
+        return new Exchange(call, new Answer(503, Map.of(), ""), fault, false);
     }
 
     /** Reports whether the client does not know if its request had its effects. */

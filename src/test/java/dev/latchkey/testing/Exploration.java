@@ -2,62 +2,109 @@ package dev.latchkey.testing;
 
 import dev.latchkey.testing.Races.Before;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 
 /** Runs a race in many orders, and collects what it finds. */
 public final class Exploration {
-    private final Races races;
     private final Race race;
     private final Before before;
-    private final boolean withFaults;
+    private final List<Injection> injections =
+            new ArrayList<>(); // the faults that some order without a fault could meet
     private final Set<String> outcomes = new TreeSet<>();
     private final List<String> violations = new ArrayList<>();
-    boolean sampled; // not all orders were run, and some of those that were are random
     private int orders;
     private int faults; // orders with a fault, in addition to the others
     private int redundant;
+    private boolean complete = true;
+    private long nanos;
 
-    /** @param withFaults whether one command of each order may meet a fault */
-    public Exploration(Races races, Race race, boolean withFaults) {
-        this.races = races;
+    /** @param before the state before each run */
+    public Exploration(Race race, Before before) {
         this.race = race;
-        this.withFaults = withFaults;
-        before = races.prepare(race);
+        this.before = before;
+    }
+
+    /** Runs all orders, and all orders in which one command meets a fault. */
+    public static Exploration withFaults(Races races, Race race, boolean reduced) throws Exception {
+        Before before = races.prepare(race);
+        var exploration = new Exploration(race, before).explore(races, reduced, null, Integer.MAX_VALUE);
+        for (Injection injection : exploration.injections) {
+            var _ = exploration.explore(races, reduced, injection, Integer.MAX_VALUE);
+        }
+        return exploration;
     }
 
     /**
-     * Runs all orders. If there are more than {@code max}, runs as many, and then as many random orders.
+     * Runs all orders, but at most {@code max}.
      *
      * @param reduced whether orders that differ only in steps that commute count as one
+     * @param injection of a fault; orders that do not meet it count as redundant; null for none
      */
-    public Exploration explore(boolean reduced, int max) throws Exception {
-        var explorer = new Explorer(reduced, withFaults);
+    public Exploration explore(Races races, boolean reduced, @Nullable Injection injection, int max) throws Exception {
+        long start = System.nanoTime();
+        var explorer = new Explorer(reduced, injection);
+        int runs = 0;
         do {
-            if (orders + faults + redundant == max) {
-                return sample(0, max);
+            if (runs++ == max) {
+                complete = false;
+                break;
             }
             Run run = races.run(race, before, explorer);
-            if (explorer.isRedundant()) {
+            if (explorer.isRedundant() || (injection != null && !run.isFaulty())) {
                 redundant++;
             } else {
-                add(run);
+                if (injection == null) {
+                    addInjections(run, reduced);
+                }
+                add(races, run);
             }
         } while (explorer.next());
+        nanos += System.nanoTime() - start;
         return this;
     }
 
-    /** Runs random orders. The same first seed always gives the same orders. */
-    public Exploration sample(long firstSeed, int runs) throws Exception {
-        sampled = true;
+    private void addInjections(Run run, boolean reduced) {
+        for (Exchange request : run.requests()) {
+            int number = request.call().number();
+            for (Fault fault : EnumSet.complementOf(EnumSet.of(Fault.NONE))) {
+                for (int i = 0; i < Injection.count(fault, run.commands().get(number), reduced); i++) {
+                    var injection = new Injection(number, fault, i);
+                    if (!injections.contains(injection)) {
+                        injections.add(injection);
+                    }
+                }
+            }
+        }
+    }
+
+    /** Runs random orders, except those that differ from an earlier one only in steps that commute. The same first seed always gives the same orders. */
+    public Exploration sample(Races races, long firstSeed, int runs) throws Exception {
+        long start = System.nanoTime();
+        var orders = new RandomOrders();
         for (int i = 0; i < runs; i++) {
-            add(races.run(race, before, Scheduler.random(firstSeed + i, withFaults)));
+            if (orders.next(firstSeed + i)) {
+                add(races, races.run(race, before, orders));
+            } else {
+                redundant++;
+            }
+        }
+        nanos += System.nanoTime() - start;
+        return this;
+    }
+
+    /** Runs random orders in which a random command meets a random fault. The same first seed always gives the same orders. */
+    public Exploration sampleFaults(Races races, long firstSeed, int runs) throws Exception {
+        for (int i = 0; i < runs; i++) {
+            add(races, races.run(race, before, Scheduler.random(firstSeed + i)));
         }
         return this;
     }
 
-    private void add(Run run) {
+    private void add(Races races, Run run) {
         if (run.isFaulty()) {
             faults++;
         } else {
@@ -71,9 +118,19 @@ public final class Exploration {
         }
     }
 
-    /** Returns how many orders were run, were run with a fault, were redundant, and broke a rule. */
+    /** Returns the faults that a command can meet in some order, of those that were run without a fault. */
+    public List<Injection> injections() {
+        return injections;
+    }
+
+    /** Returns how many orders were run, were run with a fault, were redundant, and broke a rule, and the milliseconds. */
     long[] numbers() {
-        return new long[] {orders, faults, redundant, violations.size()};
+        return new long[] {orders, faults, redundant, violations.size(), nanos / 1_000_000};
+    }
+
+    /** Reports whether all orders were run. */
+    public boolean isComplete() {
+        return complete;
     }
 
     /** Returns the number of orders without a fault that were run. */

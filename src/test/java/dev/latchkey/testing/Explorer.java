@@ -1,7 +1,6 @@
 package dev.latchkey.testing;
 
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
@@ -10,9 +9,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Explores all orders of the Redis commands of concurrent requests, depth first, and optionally all orders in which one
- * command meets a {@link Fault}. Each order is a run from the start, because the state of a process cannot be copied
- * (stateless search, Godefroid, POPL 1997).
+ * Explores all orders of the Redis commands of concurrent requests, depth first. Each order is a run from the start,
+ * because the state of a process cannot be copied (stateless search, Godefroid, POPL 1997).
  *
  * <p>With the reduction, of several orders that differ only in steps that commute, one is run. Another request is only
  * tried first in the states in which a run has shown a conflict (dynamic partial-order reduction, Flanagan and
@@ -22,64 +20,38 @@ import org.jspecify.annotations.Nullable;
  * in both.
  */
 public final class Explorer implements Scheduler {
-    /** A step with its command. */
-    private record Transition(Step step, RedisCommand command) {
-        private boolean isFaulty() {
-            return step.fault() != Fault.NONE;
-        }
-
-        // A command that Redis does not execute has no effect on others. Two faults exclude each other.
-        boolean dependsOn(Transition other) {
-            boolean bothExecuted = step.fault().isExecuted && other.step.fault().isExecuted;
-            return step.request() == other.step.request()
-                    || (isFaulty() && other.isFaulty())
-                    || (bothExecuted && !command.commutesWith(other.command));
-        }
-    }
-
     /** A state that the current run passes through. */
     private static final class State {
-        private List<@Nullable RedisCommand> next;
-        private final List<Step> unexplored = new ArrayList<>();
-        private final SequencedSet<Step> explored; // or asleep; the last one belongs to the current run
-        private final Set<Integer> backtrackSet = new HashSet<>(); // the requests whose steps must be explored
+        private List<@Nullable Transition> next; // by request
+        private final SequencedSet<Integer> explored; // or asleep; the last one belongs to the current run
+        private final Set<Integer> backtrackSet = new LinkedHashSet<>(); // the requests that must be explored
 
-        State(List<@Nullable RedisCommand> next, List<Fault> faults, Set<Step> sleepSet) {
+        State(List<@Nullable Transition> next, Set<Integer> sleepSet) {
             this.next = next;
             explored = new LinkedHashSet<>(sleepSet);
-            for (int request : Scheduler.unfinished(next)) {
-                faults.forEach(fault -> unexplored.add(new Step(request, fault)));
-            }
-            unexplored.removeAll(sleepSet);
         }
 
-        /** Chooses the next step that must be explored. Returns false if there is none. */
+        /** Chooses the next request that must be explored. Returns false if there is none. */
         boolean advance() {
-            for (Step step : unexplored) {
-                if (backtrackSet.contains(step.request())) {
-                    unexplored.remove(step);
-                    return explored.add(step);
-                }
-            }
-            return false;
+            return backtrackSet.stream().anyMatch(explored::add); // adds the first one that is missing
         }
 
-        Transition transition(Step step) {
-            return new Transition(step, Objects.requireNonNull(next.get(step.request())));
+        Transition transition(int request) {
+            return Objects.requireNonNull(next.get(request));
         }
 
         Transition chosen() {
             return transition(explored.getLast());
         }
 
-        Set<Step> nextSleepSet() {
-            Set<Step> asleep = new LinkedHashSet<>(explored);
-            asleep.removeIf(step -> transition(step).dependsOn(chosen()));
+        Set<Integer> nextSleepSet() {
+            Set<Integer> asleep = new LinkedHashSet<>(explored);
+            asleep.removeIf(request -> transition(request).dependsOn(chosen()));
             return asleep;
         }
 
         // The random tokens of two runs differ.
-        void update(List<@Nullable RedisCommand> next) {
+        void update(List<@Nullable Transition> next) {
             if (!next.toString().equals(this.next.toString())) {
                 throw new IllegalStateException("not the same commands as before: " + this.next + ", now " + next);
             }
@@ -88,15 +60,15 @@ public final class Explorer implements Scheduler {
     }
 
     private final boolean reduced;
-    private final boolean withFaults;
+    private final @Nullable Injection injection;
     private final List<State> states = new ArrayList<>();
     private int depth;
     private boolean redundant;
 
-    /** @param withFaults whether one command of each order may meet a fault */
-    public Explorer(boolean reduced, boolean withFaults) {
+    /** @param injection of a fault, in all orders in which its request sends that command; null for none */
+    public Explorer(boolean reduced, @Nullable Injection injection) {
         this.reduced = reduced;
-        this.withFaults = withFaults;
+        this.injection = injection;
     }
 
     /** Prepares the next run. Returns false if all orders have been run. */
@@ -116,34 +88,58 @@ public final class Explorer implements Scheduler {
 
     @Override
     public Step choose(List<@Nullable RedisCommand> next) {
-        if (depth == states.size() && !redundant) {
-            redundant = !addState(next);
-        }
         if (redundant) {
             return Scheduler.first(next);
         }
-        State state = states.get(depth++);
-        state.update(next);
-        return state.chosen().step();
+        List<@Nullable Transition> transitions = new ArrayList<>();
+        for (int request = 0; request < next.size(); request++) {
+            RedisCommand command = next.get(request);
+            transitions.add(
+                    command == null ? null : new Transition(new Step(request, fault(request, command)), command));
+        }
+        if (depth < states.size()) {
+            states.get(depth).update(transitions);
+        } else if (!addState(transitions)) {
+            redundant = true;
+            return Scheduler.first(next);
+        }
+        return states.get(depth++).chosen().step();
+    }
+
+    private Fault fault(int request, RedisCommand command) {
+        if (injection == null || injection.request() != request) {
+            return Fault.NONE;
+        }
+        List<RedisCommand> commands = new ArrayList<>();
+        for (State state : states.subList(0, depth)) {
+            if (state.chosen().step().request() == request) {
+                commands.add(state.chosen().command());
+            }
+        }
+        commands.add(command);
+        return injection.hits(commands, reduced) ? injection.fault() : Fault.NONE;
     }
 
     // Returns false if each order that goes on from here was run, except for steps that commute.
-    private boolean addState(List<@Nullable RedisCommand> next) {
-        boolean hadFault = states.stream().anyMatch(state -> state.chosen().isFaulty());
-        List<Fault> faults = withFaults && !hadFault ? List.of(Fault.values()) : List.of(Fault.NONE);
-        Set<Step> sleepSet = reduced && !states.isEmpty() ? states.getLast().nextSleepSet() : Set.of();
-        var state = new State(next, faults, sleepSet);
-        for (int request : Scheduler.unfinished(next)) {
-            if (reduced) {
-                addBacktrackingPoint(state.transition(new Step(request, Fault.NONE)));
-            } else {
-                state.backtrackSet.add(request);
+    private boolean addState(List<@Nullable Transition> next) {
+        Set<Integer> sleepSet = reduced && !states.isEmpty() ? states.getLast().nextSleepSet() : Set.of();
+        var state = new State(next, sleepSet);
+        List<Integer> awake = new ArrayList<>();
+        for (Transition transition : next) {
+            if (transition != null) {
+                int request = transition.step().request();
+                if (reduced) {
+                    addBacktrackingPoint(transition);
+                }
+                if (!sleepSet.contains(request)) {
+                    awake.add(request);
+                }
             }
         }
-        if (state.unexplored.isEmpty()) {
+        if (awake.isEmpty()) {
             return false;
         }
-        state.backtrackSet.add(state.unexplored.getFirst().request());
+        state.backtrackSet.addAll(reduced ? awake.subList(0, 1) : awake);
         states.add(state);
         return state.advance();
     }

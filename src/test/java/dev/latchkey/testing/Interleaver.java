@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * holds every command until it is that request's turn.
  */
 public final class Interleaver implements AutoCloseable {
-    private static final int DEADLINE_SECONDS = 20;
+    private static final int DEADLINE_SECONDS = 60;
     private static final Map<String, String> REDIS_SETTINGS = Map.of(
             // Redis returns the fields of a hash in the order in which they were set. Otherwise, the order in which a
             // revocation deletes several tokens would depend on their random text.
@@ -31,10 +31,10 @@ public final class Interleaver implements AutoCloseable {
             "save", "");
 
     /** The proxy of an instance, and the request that the instance handles. */
-    private static final class Lane {
+    private final class Lane {
         private final FaultProxy proxy;
         private final Queue<Runnable> cleanUps = new ConcurrentLinkedQueue<>();
-        private volatile CompletableFuture<@Nullable RedisCommand> next = new CompletableFuture<>();
+        private @Nullable RedisCommand next; // guarded by the interleaver
         private volatile CompletableFuture<Fault> decision = CompletableFuture.completedFuture(Fault.NONE);
 
         Lane(int redisPort) throws IOException {
@@ -48,14 +48,13 @@ public final class Interleaver implements AutoCloseable {
             }
             CompletableFuture<Fault> awaited = decision;
             if (!awaited.isDone()) {
-                next.complete(command);
+                arrive(this, command);
             }
             return awaited.join();
         }
 
         /** Lets go of the command that is held. */
         void decide(Fault fault) {
-            next = new CompletableFuture<>();
             decide(fault, fault == Fault.GONE ? CompletableFuture.completedFuture(fault) : new CompletableFuture<>());
         }
 
@@ -74,20 +73,27 @@ public final class Interleaver implements AutoCloseable {
         <T> FutureTask<T> start(Callable<T> request) {
             cleanUps.clear();
             decide(Fault.NONE);
-            var response = new FutureTask<>(request);
-            Thread.startVirtualThread(() -> {
-                response.run();
-                for (Runnable task = cleanUps.poll(); task != null; task = cleanUps.poll()) {
-                    task.run();
+            var response = new FutureTask<>(() -> {
+                try {
+                    return request.call();
+                } finally {
+                    for (Runnable task = cleanUps.poll(); task != null; task = cleanUps.poll()) {
+                        task.run();
+                    }
+                    arrive(this, null);
                 }
-                next.complete(null);
             });
+            Thread.startVirtualThread(response);
             return response;
         }
     }
 
     private final EmbeddedRedis redis = EmbeddedRedis.start(REDIS_SETTINGS);
     private final List<Lane> lanes = new ArrayList<>();
+    private List<Lane> running = List.of();
+    private Scheduler scheduler = Scheduler::first;
+    private int underWay; // requests that have neither sent their next command nor ended
+    private @Nullable RuntimeException failure; // of the scheduler
 
     /** @param requests that can run at the same time */
     public Interleaver(int requests) throws IOException {
@@ -116,31 +122,44 @@ public final class Interleaver implements AutoCloseable {
      * @throws TimeoutException if a request hangs
      */
     public <T> List<T> run(Scheduler scheduler, List<Callable<T>> requests) throws Exception {
-        List<Lane> running = lanes.subList(0, requests.size());
+        synchronized (this) {
+            this.scheduler = scheduler;
+            running = lanes.subList(0, requests.size());
+            underWay = running.size();
+            failure = null;
+        }
         List<FutureTask<T>> responses = new ArrayList<>();
         for (Callable<T> request : requests) {
-            responses.add(running.get(responses.size()).start(request));
+            responses.add(lanes.get(responses.size()).start(request));
         }
-        List<@Nullable RedisCommand> next = awaitNext(running);
-        while (!Scheduler.unfinished(next).isEmpty()) {
-            Step step = scheduler.choose(next);
-            running.get(step.request()).decide(step.fault());
-            next = awaitNext(running);
-        }
-        running.forEach(Lane::release);
         List<T> results = new ArrayList<>();
         for (FutureTask<T> response : responses) {
-            results.add(response.get());
+            results.add(response.get(DEADLINE_SECONDS, TimeUnit.SECONDS));
+        }
+        running.forEach(Lane::release);
+        if (failure != null) {
+            throw failure;
         }
         return results;
     }
 
-    private static List<@Nullable RedisCommand> awaitNext(List<Lane> running) throws Exception {
+    // Runs in the thread of a request that holds its next command, or has ended. When all do, one of them goes on.
+    private synchronized void arrive(Lane lane, @Nullable RedisCommand command) {
+        lane.next = command;
+        underWay--;
         List<@Nullable RedisCommand> next = new ArrayList<>();
-        for (Lane lane : running) {
-            next.add(lane.next.get(DEADLINE_SECONDS, TimeUnit.SECONDS));
+        running.forEach(each -> next.add(each.next));
+        if (underWay > 0 || failure != null || Scheduler.unfinished(next).isEmpty()) {
+            return;
         }
-        return next;
+        try {
+            Step step = scheduler.choose(next);
+            underWay++;
+            running.get(step.request()).decide(step.fault());
+        } catch (RuntimeException e) {
+            failure = e;
+            running.forEach(Lane::release);
+        }
     }
 
     @Override

@@ -115,6 +115,11 @@ public record Race(List<Call> calls) {
         return calls.stream().anyMatch(call -> call.operation() == operation);
     }
 
+    /** Reports whether the two requests of a pair are the same, except for the password or the todo that they set. */
+    boolean isSymmetric() {
+        return calls.getFirst().toString().equals(calls.getLast().toString());
+    }
+
     /** Returns the operations, such as {@code LOGIN, REFRESH 2}, with the session of each token. */
     @Override
     public String toString() {

@@ -3,6 +3,7 @@ package dev.latchkey.testing;
 import static java.nio.file.StandardOpenOption.APPEND;
 import static java.nio.file.StandardOpenOption.CREATE;
 
+import dev.latchkey.testing.Races.Before;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,11 +15,12 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Queue;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.Callable;
-import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.regex.Matcher;
@@ -33,7 +35,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class RaceReport {
     private static final int RUNS_PER_TRIPLE = 2000;
-    private static final int WORKERS_PER_CORE = 5; // a run mostly waits: for replies and, after a fault, to reconnect
+    private static final int WORKERS_PER_CORE = 8; // a run mostly waits: for replies and, after a fault, to reconnect
     private static final Pattern ROW =
             Pattern.compile("\\| (.+) \\| (\\d+) \\| (\\d+) \\| (\\d+) \\| (\\d+) \\| ([\\d.]+) \\|");
 
@@ -41,19 +43,25 @@ public final class RaceReport {
     private record Configuration(String tokenStorage, int maxSessions) {}
 
     private static final Configuration WITH_EVICTION = new Configuration("hashed", 2);
-    private static final List<Configuration> CONFIGURATIONS = List.of(
-            WITH_EVICTION,
-            new Configuration("plain", 3),
-            new Configuration("plain", 2),
-            new Configuration("hashed", 3));
+    private static final Configuration WITHOUT_EVICTION = new Configuration("plain", 3);
+    private static final List<Configuration> CONFIGURATIONS =
+            List.of(WITH_EVICTION, WITHOUT_EVICTION, new Configuration("plain", 2), new Configuration("hashed", 3));
 
     /** A race that is explored in one configuration. */
-    private record Item(Race race, Configuration in, boolean withFaults) {
+    private record Item(Race race, Configuration in) {
+        boolean isPair() {
+            return race.calls().size() == 2;
+        }
+
+        // Requests send the same commands in all configurations, except those that start a session.
+        boolean withFaults() {
+            return isPair()
+                    && (in.equals(WITH_EVICTION)
+                            || (in.equals(WITHOUT_EVICTION) && race.has(Operation.Effect.STARTS_SESSION)));
+        }
+
         String kind() {
-            boolean isPair = race.calls().size() == 2;
-            String requests = isPair ? "pairs" : "triples";
-            return "%s, %s, %d sessions%s"
-                    .formatted(requests, in.tokenStorage, in.maxSessions, withFaults ? ", with faults" : "");
+            return "%s, %s, %d sessions".formatted(isPair() ? "pairs" : "triples", in.tokenStorage, in.maxSessions);
         }
 
         String name() {
@@ -110,11 +118,9 @@ public final class RaceReport {
     private static List<Item> allItems() {
         List<Item> all = new ArrayList<>();
         for (Race pair : Race.pairs()) {
-            CONFIGURATIONS.forEach(configuration -> all.add(new Item(pair, configuration, false)));
-            // The format of the tokens changes no command, so two configurations suffice for the orders with a fault.
-            CONFIGURATIONS.subList(0, 2).forEach(configuration -> all.add(new Item(pair, configuration, true)));
+            CONFIGURATIONS.forEach(configuration -> all.add(new Item(pair, configuration)));
         }
-        Race.triples().forEach(triple -> all.add(new Item(triple, WITH_EVICTION, false)));
+        Race.triples().forEach(triple -> all.add(new Item(triple, WITH_EVICTION)));
         return all;
     }
 
@@ -136,50 +142,82 @@ public final class RaceReport {
     }
 
     private void exploreAll() throws Exception {
-        int workersEach =
-                Math.ceilDiv(Runtime.getRuntime().availableProcessors() * WORKERS_PER_CORE, CONFIGURATIONS.size());
-        List<Callable<@Nullable Void>> workers = new ArrayList<>();
         for (Configuration configuration : CONFIGURATIONS) {
             List<Item> left = items.stream()
                     .filter(item -> item.in.equals(configuration) && !rows.containsKey(item.name()))
                     .toList();
-            Queue<Item> queue = new ConcurrentLinkedQueue<>(left);
-            Callable<@Nullable Void> worker = () -> explore(queue, configuration);
-            workers.addAll(Collections.nCopies(Math.min(workersEach, left.size()), worker));
-        }
-        try (var threads = Executors.newCachedThreadPool()) {
-            for (Future<?> done : threads.invokeAll(workers)) {
-                done.get();
+            int workers = left.isEmpty() ? 0 : Runtime.getRuntime().availableProcessors() * WORKERS_PER_CORE;
+            var free = new ArrayBlockingQueue<Races>(Math.max(1, workers), true);
+            for (int i = 0; i < workers; i++) {
+                free.add(new Races(configuration.tokenStorage, configuration.maxSessions));
+            }
+            try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+                List<Callable<@Nullable Void>> tasks = new ArrayList<>();
+                left.forEach(item -> tasks.add(() -> explore(item, free, threads)));
+                for (Future<?> done : threads.invokeAll(tasks)) {
+                    done.get();
+                }
+            }
+            for (Races races : free) {
+                races.close();
             }
         }
     }
 
-    private @Nullable Void explore(Queue<Item> queue, Configuration configuration) throws Exception {
-        try (var instances = new Races(configuration.tokenStorage, configuration.maxSessions)) {
-            for (Item item = queue.poll(); item != null; item = queue.poll()) {
-                long start = System.nanoTime();
-                var exploration = new Exploration(instances, item.race, item.withFaults);
-                boolean isTriple = item.race.calls().size() > 2;
-                var _ = isTriple
-                        ? exploration.sample(seed, Math.min(maxRuns, RUNS_PER_TRIPLE))
-                        : exploration.explore(true, maxRuns);
-                long[] numbers = exploration.numbers();
-                double seconds = (System.nanoTime() - start) / 1e9;
-                boolean isCutOff = isTriple ? maxRuns < RUNS_PER_TRIPLE : exploration.sampled;
-                String name = item.name() + (isCutOff ? " (not all orders)" : ""); // so it is not done
-                write(String.format(
-                        Locale.ROOT,
-                        "| %s | %d | %d | %d | %d | %.1f |",
-                        name,
-                        numbers[0],
-                        numbers[1],
-                        numbers[2],
-                        numbers[3],
-                        seconds));
-                exploration.violations().stream().limit(3).forEach(System.out::println);
+    private @Nullable Void explore(Item item, BlockingQueue<Races> free, ExecutorService threads) throws Exception {
+        List<Exploration> all = new ArrayList<>();
+        Races races = free.take();
+        Before before = races.prepare(item.race);
+        try {
+            var exploration = new Exploration(item.race, before);
+            all.add(
+                    item.isPair()
+                            ? exploration.explore(races, true, null, maxRuns)
+                            : exploration.sample(races, seed, Math.min(maxRuns, RUNS_PER_TRIPLE)));
+        } finally {
+            free.add(races);
+        }
+        if (item.withFaults()) {
+            List<Callable<Exploration>> tasks = new ArrayList<>();
+            for (Injection injection : all.getFirst().injections()) {
+                if (injection.request() == 0 || !item.race.isSymmetric()) {
+                    tasks.add(() -> explore(item.race, before, injection, free));
+                }
+            }
+            for (Future<Exploration> done : threads.invokeAll(tasks)) {
+                all.add(done.get());
             }
         }
+        long[] numbers = new long[5];
+        for (Exploration exploration : all) {
+            for (int i = 0; i < numbers.length; i++) {
+                numbers[i] += exploration.numbers()[i];
+            }
+            exploration.violations().stream().limit(3).forEach(System.out::println);
+        }
+        boolean isComplete =
+                all.stream().allMatch(Exploration::isComplete) && (item.isPair() || maxRuns >= RUNS_PER_TRIPLE);
+        String name = item.name() + (isComplete ? "" : " (not all orders)"); // so it is not done
+        write(String.format(
+                Locale.ROOT,
+                "| %s | %d | %d | %d | %d | %.1f |",
+                name,
+                numbers[0],
+                numbers[1],
+                numbers[2],
+                numbers[3],
+                numbers[4] / 1000.0));
         return null;
+    }
+
+    private Exploration explore(Race race, Before before, Injection injection, BlockingQueue<Races> free)
+            throws Exception {
+        Races races = free.take();
+        try {
+            return new Exploration(race, before).explore(races, true, injection, maxRuns);
+        } finally {
+            free.add(races);
+        }
     }
 
     private synchronized void write(String row) throws IOException {
@@ -201,9 +239,10 @@ public final class RaceReport {
                 items.stream().collect(Collectors.groupingBy(Item::kind, TreeMap::new, Collectors.toList()));
         String commit = results.getFileName().toString().replace(".md", "");
         System.out.println("# Races\n\nPrinted by `scripts/races --totals` for " + commit + """
-                . Pairs in all orders, triples in 2,000 random ones. Each core has five workers.
+                . Pairs in all orders, triples in 2,000 random ones. Each core has eight workers. An order is
+                equivalent if it differs from another one only in steps that commute.
 
-                | races | all | not run yet | orders | with a fault | redundant | violations | worker hours |
+                | races | all | not run yet | orders | with a fault | equivalent | violations | worker hours |
                 | --- | --- | --- | --- | --- | --- | --- | --- |""");
         for (var kind : kinds.entrySet()) {
             List<String> done = kind.getValue().stream()

@@ -84,14 +84,18 @@ public final class Races implements AutoCloseable {
     public Run run(Race race, Before before, Scheduler scheduler) throws Exception {
         before.redis().restore(app.redis());
         List<Step> order = new ArrayList<>();
+        List<List<RedisCommand>> commands = new ArrayList<>();
         List<Callable<Answer>> requests = new ArrayList<>();
         for (Call call : race.calls()) {
+            commands.add(new ArrayList<>());
             var client = new Client(instances.get(call.number()), before, call);
             requests.add(client::send);
         }
         Scheduler recorder = next -> {
-            order.add(scheduler.choose(next));
-            return order.getLast();
+            Step step = scheduler.choose(next);
+            order.add(step);
+            commands.get(step.request()).add(Objects.requireNonNull(next.get(step.request())));
+            return step;
         };
         List<Answer> answers = interleaver.run(recorder, requests);
         List<Exchange> exchanges = new ArrayList<>();
@@ -104,7 +108,7 @@ public final class Races implements AutoCloseable {
             exchanges.add(new Exchange(call, answers.get(call.number()), fault, false));
         }
         String text = order.stream().map(Step::toString).collect(Collectors.joining());
-        return new Run(app, before, text, exchanges, RedisState.read(app.redis()));
+        return new Run(app, before, text, commands, exchanges, RedisState.read(app.redis()));
     }
 
     /** Returns the commands of a request that runs alone, such as {@code GET own token}. */
@@ -117,12 +121,11 @@ public final class Races implements AutoCloseable {
         List<String> commands = new ArrayList<>();
         var _ = run(alone, before, next -> {
             RedisCommand command = Objects.requireNonNull(next.getFirst());
-            int session =
-                    command.keys().isEmpty() ? -1 : keys.indexOf(command.keys().getFirst());
+            int session = keys.indexOf(command.keys().getFirst());
             String token = List.of("new token", "other token", "own token").get(session + 1);
-            boolean isList = command.keys().size() > 1;
-            commands.add(
-                    isList ? command.name() + " all tokens" : command.toString().replace("tokens", token));
+            boolean isOfOne = command.keys().size() == 1 && !command.name().equals("SCAN");
+            String text = command.toString().replaceFirst(" tokens.*", " tokens");
+            commands.add(text.replace("tokens", isOfOne ? token : "all tokens"));
             return Scheduler.first(next);
         });
         return commands;
@@ -142,7 +145,7 @@ public final class Races implements AutoCloseable {
                 requests.add(request.isInterrupted() ? repeat(run.before(), request) : request);
             }
             var state = RedisState.read(app.redis());
-            new RaceRules(app, new Run(app, run.before(), run.order(), requests, state)).check();
+            new RaceRules(app, new Run(app, run.before(), run.order(), run.commands(), requests, state)).check();
         }
     }
 

@@ -12,7 +12,7 @@ abstract class RedisProxy implements AutoCloseable {
 
     RedisProxy(int redisPort) throws IOException {
         this.redisPort = redisPort;
-        Thread.startVirtualThread(this::accept);
+        Thread.ofPlatform().daemon().start(this::accept);
     }
 
     public String url() {
@@ -29,7 +29,7 @@ abstract class RedisProxy implements AutoCloseable {
             while (true) {
                 Socket client = server.accept();
                 Socket redis = new Socket(InetAddress.getLoopbackAddress(), redisPort);
-                Thread.startVirtualThread(() -> forward(client, redis));
+                Thread.ofPlatform().daemon().start(() -> forward(client, redis));
             }
         } catch (IOException _) {
             // The proxy was closed.

@@ -25,9 +25,16 @@ import org.jspecify.annotations.Nullable;
  * not know, may have had them or not. All other requests have not had them.
  *
  * @param order as {@link Scheduler#replay} reads it
+ * @param commands of each request
  * @param redis the state after the run
  */
-public record Run(TestApp app, Before before, String order, List<Exchange> requests, RedisState redis) {
+public record Run(
+        TestApp app,
+        Before before,
+        String order,
+        List<List<RedisCommand>> commands,
+        List<Exchange> requests,
+        RedisState redis) {
     /** In place of a password: there is no user. */
     static final String ABSENT = "absent";
     /** In place of a password: the user cannot log in. */

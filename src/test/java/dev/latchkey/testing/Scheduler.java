@@ -46,14 +46,10 @@ public interface Scheduler {
         return next -> rest.isEmpty() || next.get(rest.getFirst().request()) == null ? first(next) : rest.removeFirst();
     }
 
-    /**
-     * Returns a scheduler for one run in a random order.
-     *
-     * @param withFaults whether a random one of the first 16 commands meets a fault
-     */
-    static Scheduler random(long seed, boolean withFaults) {
+    /** Returns a scheduler for one run in a random order, in which a random one of the first 16 commands meets a fault. */
+    static Scheduler random(long seed) {
         var random = new SplittableRandom(seed); // Random(1) and Random(2) begin alike
-        var commandsUntilFault = new AtomicInteger(withFaults ? random.nextInt(16) : -1);
+        var commandsUntilFault = new AtomicInteger(random.nextInt(16));
         Fault fault = List.of(Fault.values()).get(1 + random.nextInt(Fault.values().length - 1)); // not NONE
         return next -> {
             List<Integer> requests = unfinished(next);

@@ -1,0 +1,105 @@
+package dev.latchkey.testing;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Chooses random orders of the Redis commands of concurrent requests, and recognizes those that differ from one that was
+ * run only in steps that commute. They need not be run. For this, it brings each order into a normal form, and remembers
+ * what can follow (traces, Mazurkiewicz, LNCS 255; lexicographic normal form, Anisimov and Knuth, 1979).
+ */
+final class RandomOrders implements Scheduler {
+    private static final String ENDED = "";
+
+    private final Map<String, List<String>> nextForms =
+            new HashMap<>(); // by normal form; of the next step of each request
+    private final Set<String> chosen = new HashSet<>();
+    private SplittableRandom random = new SplittableRandom(0);
+    private final StringBuilder order = new StringBuilder(); // the requests of the steps; known before the run at first
+    private List<Transition> steps = List.of(); // of the run, in normal form
+
+    /** Chooses the next order. Returns false if it need not be run. */
+    boolean next(long seed) {
+        if (!steps.isEmpty()) {
+            nextForms.put(form(steps), List.of());
+            chosen.add(form(steps) + ends());
+        }
+        random = new SplittableRandom(seed); // Random(1) and Random(2) begin alike
+        order.setLength(0);
+        steps = List.of();
+        String form = "";
+        for (List<String> next = nextForms.get(form); next != null; next = nextForms.get(form)) {
+            if (next.isEmpty()) {
+                return chosen.add(form + ends());
+            }
+            form = next.get(chooseRequest(next));
+        }
+        return true;
+    }
+
+    private int chooseRequest(List<String> next) {
+        int[] requests = IntStream.range(0, next.size())
+                .filter(request -> !next.get(request).equals(ENDED))
+                .toArray();
+        int request = requests[random.nextInt(requests.length)];
+        order.append(request);
+        return request;
+    }
+
+    // Returns which requests have ended before others began, because a rule depends on it.
+    private String ends() {
+        var pairs = new StringBuilder();
+        for (char earlier : "012".toCharArray()) {
+            for (char later : "012".toCharArray()) {
+                if (order.lastIndexOf(String.valueOf(earlier)) < order.indexOf(String.valueOf(later))) {
+                    pairs.append(' ').append(earlier).append(later);
+                }
+            }
+        }
+        return pairs.toString();
+    }
+
+    @Override
+    public Step choose(List<@Nullable RedisCommand> next) {
+        List<List<Transition>> withNext = new ArrayList<>();
+        List<String> forms = new ArrayList<>();
+        for (int request = 0; request < next.size(); request++) {
+            RedisCommand command = next.get(request);
+            List<Transition> longer =
+                    command == null ? List.of() : with(new Transition(new Step(request, Fault.NONE), command));
+            withNext.add(longer);
+            forms.add(form(longer));
+        }
+        nextForms.put(form(steps), forms);
+        int request = steps.size() < order.length() ? order.charAt(steps.size()) - '0' : chooseRequest(forms);
+        steps = withNext.get(request);
+        return new Step(request, Fault.NONE);
+    }
+
+    // Inserts a step where it is executed as early as possible relative to those of requests with higher numbers.
+    private List<Transition> with(Transition step) {
+        int index = steps.size();
+        for (int i = steps.size() - 1; i >= 0 && !steps.get(i).dependsOn(step); i--) {
+            if (steps.get(i).step().request() > step.step().request()) {
+                index = i;
+            }
+        }
+        List<Transition> longer = new ArrayList<>(steps);
+        longer.add(index, step);
+        return longer;
+    }
+
+    private static String form(List<Transition> steps) {
+        return steps.stream()
+                .map(step -> Integer.toString(step.step().request()))
+                .collect(Collectors.joining());
+    }
+}
