@@ -12,13 +12,12 @@ import org.jspecify.annotations.Nullable;
 public final class Exploration {
     private final Race race;
     private final Before before;
-    private final List<Injection> injections =
-            new ArrayList<>(); // the faults that some order without a fault could meet
+    private final List<Injection> injections = new ArrayList<>(); // that some order without a fault could meet
     private final Set<String> outcomes = new TreeSet<>();
     private final List<String> violations = new ArrayList<>();
     private int orders;
     private int faults; // orders with a fault, in addition to the others
-    private int redundant;
+    private int equivalent; // to others, except for steps that commute
     private boolean complete = true;
     private long nanos;
 
@@ -42,7 +41,7 @@ public final class Exploration {
      * Runs all orders, but at most {@code max}.
      *
      * @param reduced whether orders that differ only in steps that commute count as one
-     * @param injection of a fault; orders that do not meet it count as redundant; null for none
+     * @param injection of a fault; orders that do not meet it count as equivalent; null for none
      */
     public Exploration explore(Races races, boolean reduced, @Nullable Injection injection, int max) throws Exception {
         long start = System.nanoTime();
@@ -55,7 +54,7 @@ public final class Exploration {
             }
             Run run = races.run(race, before, explorer);
             if (explorer.isRedundant() || (injection != null && !run.isFaulty())) {
-                redundant++;
+                equivalent++;
             } else {
                 if (injection == null) {
                     addInjections(run, reduced);
@@ -81,7 +80,10 @@ public final class Exploration {
         }
     }
 
-    /** Runs random orders, except those that differ from an earlier one only in steps that commute. The same first seed always gives the same orders. */
+    /**
+     * Chooses random orders, and runs those that do not differ from an earlier one only in steps that commute. The same
+     * first seed always gives the same orders.
+     */
     public Exploration sample(Races races, long firstSeed, int runs) throws Exception {
         long start = System.nanoTime();
         var orders = new RandomOrders();
@@ -89,7 +91,7 @@ public final class Exploration {
             if (orders.next(firstSeed + i)) {
                 add(races, races.run(race, before, orders));
             } else {
-                redundant++;
+                equivalent++;
             }
         }
         nanos += System.nanoTime() - start;
@@ -123,9 +125,9 @@ public final class Exploration {
         return injections;
     }
 
-    /** Returns how many orders were run, were run with a fault, were redundant, and broke a rule, and the milliseconds. */
+    /** Returns how many orders were run, were run with a fault, were equivalent to others, and broke a rule, and the milliseconds. */
     long[] numbers() {
-        return new long[] {orders, faults, redundant, violations.size(), nanos / 1_000_000};
+        return new long[] {orders, faults, equivalent, violations.size(), nanos / 1_000_000};
     }
 
     /** Reports whether all orders were run. */

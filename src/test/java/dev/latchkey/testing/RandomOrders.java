@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
 final class RandomOrders implements Scheduler {
     private static final String ENDED = "";
 
-    private final Map<String, List<String>> nextForms =
-            new HashMap<>(); // by normal form; of the next step of each request
+    // From each normal form to those with one more step, by the request of the step. Empty at the end of the run.
+    private final Map<String, List<String>> nextForms = new HashMap<>();
     private final Set<String> chosen = new HashSet<>();
     private SplittableRandom random = new SplittableRandom(0);
     private final StringBuilder order = new StringBuilder(); // the requests of the steps; known before the run at first
