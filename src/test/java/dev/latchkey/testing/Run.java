@@ -137,17 +137,16 @@ public record Run(
 
     /** Reports whether a request may have ended the oldest session, because there were too many. */
     boolean mayEvict(Exchange request) {
-        // A login that was repeated may have started two sessions.
-        int started = requests.stream()
-                .filter(this::mayHaveStarted)
-                .mapToInt(login -> login.repeated() ? 2 : 1)
-                .sum();
-        return mayHaveStarted(request) && before.sessions().size() + started > before.maxSessions();
+        boolean mayHaveStarted = request.has(STARTS_SESSION) && (request.mayHaveSucceeded() || isFaulty());
+        return mayHaveStarted && before.sessions().size() + startedSessions() > before.maxSessions();
     }
 
-    private boolean mayHaveStarted(Exchange request) {
-        // A login may end a session, and then find that its password is no longer valid.
-        return request.has(STARTS_SESSION) && (request.mayHaveSucceeded() || isFaulty());
+    /** Returns how many sessions the requests have started, even if only until a login has found its password outdated. */
+    int startedSessions() {
+        return requests.stream()
+                .filter(request -> request.has(STARTS_SESSION))
+                .mapToInt(login -> login.repeated() ? 2 : 1) // the first try may have started one too
+                .sum();
     }
 
     /** Reports whether a request fails if another one has succeeded before. */
