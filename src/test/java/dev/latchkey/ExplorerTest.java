@@ -214,6 +214,14 @@ class ExplorerTest {
                 "1100111111111000011000");
     }
 
+    /** The record of the disabled user was the reservation too, except for its TTL. */
+    @Test
+    void a_disabled_user_is_not_enabled_during_the_deletion() throws Exception {
+        Race race = Race.pair(Operation.SET_PASSWORD, Operation.DISABLE, false).with(Operation.DELETE);
+        Run run = replay(racesWithEviction, race, "11112100112220202");
+        assertTrue(run.toString().startsWith("[503, 200, 200], valid []"), run.toString());
+    }
+
     private static void replay(Race race, String order) throws Exception {
         var _ = replay(races, race, order);
     }

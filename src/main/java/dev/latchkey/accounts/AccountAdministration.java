@@ -85,7 +85,7 @@ public record AccountAdministration(AccountService accounts) {
             UserRecord record = unreserved(username);
             // Repeated although the record has no hash: an earlier call may have failed before it had ended all
             // sessions.
-            if (record == null || users().disableLogin(record, false) != null) {
+            if (record == null || users().disableLogin(record)) {
                 return new Result(record != null, tokens().revokeAll(username));
             }
         }
@@ -124,8 +124,7 @@ public record AccountAdministration(AccountService accounts) {
     public Result delete(String username) {
         for (var attempts = Attempts.limitedTo(MAX_ATTEMPTS); ; attempts.next()) {
             UserRecord record = find(username);
-            Instant now = accounts.clock().instant();
-            Set<String> endedIds = accounts.lifecycle().delete(username, record, null, now);
+            Set<String> endedIds = accounts.lifecycle().delete(username, record, null);
             if (endedIds != null) {
                 return new Result(record != null, endedIds);
             }

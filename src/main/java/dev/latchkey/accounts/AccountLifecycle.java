@@ -5,7 +5,6 @@ import dev.latchkey.overload.ContentionException;
 import dev.latchkey.redis.CleanUp;
 import dev.latchkey.tokens.Caller;
 import dev.latchkey.tokens.TokenStore;
-import java.time.Instant;
 import java.util.Set;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -58,20 +57,20 @@ public record AccountLifecycle(UserStore users, TokenStore tokens, CleanUp clean
      * @return the ids of the sessions that were ended, or null, and does nothing, if the record has changed
      */
     @Nullable
-    Set<String> delete(String username, @Nullable UserRecord record, @Nullable Caller caller, Instant now) {
-        UserRecord disabled =
-                record == null ? UserStore.reservation(username, now) : users.disableLogin(record, true); // 1
-        if (disabled == null || (record == null && !users.reserve(disabled))) {
+    Set<String> delete(String username, @Nullable UserRecord record, @Nullable Caller caller) {
+        UserRecord reservation = UserStore.reservationForDeletion(username);
+        boolean isReserved = record == null ? users.reserve(reservation) : users.reserve(record, reservation); // 1
+        if (!isReserved) {
             return null;
         }
         Set<String> endedIds = caller == null ? tokens.revokeAll(username) : tokens.revokeOthers(caller); // 2
-        deleteDataWhileReserved(disabled); // 3
+        deleteDataWhileReserved(reservation); // 3
         Runnable lastSteps = () -> {
             // The caller's token was valid until now, and a concurrent request may have created a todo with it.
-            if (caller != null && users.isUnchanged(disabled)) {
+            if (caller != null && users.isUnchanged(reservation)) {
                 deleteUserData.accept(username);
             }
-            users.remove(disabled); // 5, last: if this is repeated, the username must still be reserved
+            users.remove(reservation); // 5, last: if this is repeated, the username must still be reserved
         };
         if (caller != null) { // 4
             // If the reply is lost, the token may be gone, so that the caller cannot repeat the deletion.

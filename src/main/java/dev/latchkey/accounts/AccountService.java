@@ -161,7 +161,7 @@ public record AccountService(
                     }
                 }
             }
-            Set<String> endedIds = lifecycle.delete(username, record, caller, clock.instant());
+            Set<String> endedIds = lifecycle.delete(username, record, caller);
             if (endedIds != null) {
                 Audit.log("account deleted", client, username, sessionId);
                 Audit.sessionsRevoked(client, username, endedIds);

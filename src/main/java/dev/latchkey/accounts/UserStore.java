@@ -77,9 +77,17 @@ public record UserStore(Redis redis) {
     }
 
     /** Returns a record for {@link #reserve}, which cannot log in. */
-    static UserRecord reservation(String username, Instant now) {
-        var user = new User(username, "", now);
+    static UserRecord reservation(String username, Instant createdDate) {
+        var user = new User(username, "", createdDate);
         return new UserRecord(user, Json.text(user));
+    }
+
+    /**
+     * Returns a reservation for a deletion. It is the same for all deletions of a user, so that a repeated one goes on. It
+     * is not the record of a disabled user, so that nobody enables the user meanwhile.
+     */
+    static UserRecord reservationForDeletion(String username) {
+        return reservation(username, Instant.EPOCH);
     }
 
     /**
@@ -88,6 +96,11 @@ public record UserStore(Redis redis) {
      */
     boolean reserve(UserRecord reservation) {
         return redis.setIfAbsent(key(reservation), reservation.json(), RESERVATION);
+    }
+
+    /** Replaces the record by the reservation. Returns false, and does nothing, if it has changed since it was read. */
+    boolean reserve(UserRecord record, UserRecord reservation) {
+        return redis.shrinkIfEqual(key(record), record.json(), reservation.json(), RESERVATION);
     }
 
     /** Replaces the reservation by {@code user}. Returns false, and does nothing, if it has changed or expired. */
@@ -119,17 +132,12 @@ public record UserStore(Redis redis) {
     }
 
     /**
-     * Removes the password, so that the user cannot log in but the username stays taken. Returns the new record, or
-     * null, and does nothing, if the record has changed since it was read.
-     *
-     * @param beforeRemoval whether {@link #remove} follows. If this process dies before that, the username is free after
-     *     60 seconds.
+     * Removes the password, so that the user cannot log in but the username stays taken. Returns false, and does nothing,
+     * if the record has changed since it was read.
      */
-    @Nullable
-    UserRecord disableLogin(UserRecord record, boolean beforeRemoval) {
-        UserRecord changed = withHash(record, "");
-        Duration ttl = beforeRemoval ? RESERVATION : null;
-        return redis.shrinkIfEqual(key(record), record.json(), changed.json(), ttl) ? changed : null;
+    boolean disableLogin(UserRecord record) {
+        return redis.shrinkIfEqual(
+                key(record), record.json(), withHash(record, "").json(), null);
     }
 
     /** Deletes the record, unless it has changed since it was read. */

@@ -171,10 +171,7 @@ record RaceRules(TestApp app, Run run) {
     private void checkKeys() {
         Set<String> expected = new TreeSet<>(run.validKeys());
         expected.addAll(Set.of(Races.USER, "sessions:" + Races.NAME, "todos:" + Races.NAME));
-        // The record of a disabled user is like a reservation, so its password can be set while the user is being
-        // deleted.
-        boolean mayBeEnabled = run.has(DISABLES_LOGIN) && run.has(SETS_PASSWORD);
-        boolean isDeleted = run.has(DELETES_USER) && !run.mayHave(CREATES_USER) && !mayBeEnabled;
+        boolean isDeleted = run.has(DELETES_USER) && !run.mayHave(CREATES_USER);
         for (String key : run.redis().keys()) {
             require(expected.contains(key), "no other key remains: " + key);
             boolean expires = run.redis().ttl(key) > 0;
