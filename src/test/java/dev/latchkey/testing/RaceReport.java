@@ -146,7 +146,9 @@ public final class RaceReport {
             List<Item> left = items.stream()
                     .filter(item -> item.in.equals(configuration) && !rows.containsKey(item.name()))
                     .toList();
-            int workers = left.isEmpty() ? 0 : Runtime.getRuntime().availableProcessors() * WORKERS_PER_CORE;
+            boolean isParallel = left.stream().anyMatch(Item::withFaults);
+            int maxWorkers = Runtime.getRuntime().availableProcessors() * WORKERS_PER_CORE;
+            int workers = isParallel ? maxWorkers : Math.min(maxWorkers, left.size());
             var free = new ArrayBlockingQueue<Races>(Math.max(1, workers), true);
             for (int i = 0; i < workers; i++) {
                 free.add(new Races(configuration.tokenStorage, configuration.maxSessions));
