@@ -45,10 +45,11 @@ class ExplorerTest {
     void every_pair_of_requests_keeps_the_rules() throws Exception {
         assertRules(Race.pairs(), (races, pair) -> {
             int seed = RUNS_WITH_FAULT * Race.pairs().indexOf(pair);
-            return new Exploration(pair, races.prepare(pair))
-                    .explore(races, true, null, MAX_RUNS)
-                    .sampleFaults(races, seed, RUNS_WITH_FAULT)
-                    .violations();
+            Exploration exploration = new Exploration(pair, races.prepare(pair)).explore(races, true, null, MAX_RUNS);
+            if (!exploration.isComplete()) {
+                exploration.sample(races, 0, MAX_RUNS); // the first orders differ only in their last steps
+            }
+            return exploration.sampleFaults(races, seed, RUNS_WITH_FAULT).violations();
         });
     }
 

@@ -3,6 +3,7 @@ package dev.latchkey.testing;
 import dev.latchkey.testing.Races.Before;
 import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -12,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 public final class Exploration {
     private final Race race;
     private final Before before;
-    private final List<Injection> injections = new ArrayList<>(); // that some order without a fault could meet
+    private final Set<Injection> injections = new LinkedHashSet<>(); // that some order without a fault could meet
     private final Set<String> outcomes = new TreeSet<>();
     private final List<String> violations = new ArrayList<>();
     private int orders;
@@ -71,10 +72,7 @@ public final class Exploration {
             int number = request.call().number();
             for (Fault fault : EnumSet.complementOf(EnumSet.of(Fault.NONE))) {
                 for (int i = 0; i < Injection.count(fault, run.commands().get(number), reduced); i++) {
-                    var injection = new Injection(number, fault, i);
-                    if (!injections.contains(injection)) {
-                        injections.add(injection);
-                    }
+                    injections.add(new Injection(number, fault, i));
                 }
             }
         }
@@ -98,7 +96,10 @@ public final class Exploration {
         return this;
     }
 
-    /** Runs random orders in which a random command meets a random fault. The same first seed always gives the same orders. */
+    /**
+     * Runs random orders in which a random command meets a random fault. The same first seed always gives the same
+     * orders.
+     */
     public Exploration sampleFaults(Races races, long firstSeed, int runs) throws Exception {
         for (int i = 0; i < runs; i++) {
             add(races, races.run(race, before, Scheduler.random(firstSeed + i)));
@@ -121,11 +122,14 @@ public final class Exploration {
     }
 
     /** Returns the faults that a command can meet in some order, of those that were run without a fault. */
-    public List<Injection> injections() {
+    public Set<Injection> injections() {
         return injections;
     }
 
-    /** Returns how many orders were run, were run with a fault, were equivalent to others, and broke a rule, and the milliseconds. */
+    /**
+     * Returns how many orders were run, were run with a fault, were equivalent to others, and broke a rule, and the
+     * milliseconds.
+     */
     long[] numbers() {
         return new long[] {orders, faults, equivalent, violations.size(), nanos / 1_000_000};
     }
@@ -145,7 +149,10 @@ public final class Exploration {
         return outcomes;
     }
 
-    /** Returns the rules that were broken, each with its order and its number. The order is what {@link Scheduler#replay} repeats. */
+    /**
+     * Returns the rules that were broken, each with its order and its number. The order is what {@link Scheduler#replay}
+     * repeats.
+     */
     public List<String> violations() {
         return violations;
     }

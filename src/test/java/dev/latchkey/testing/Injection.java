@@ -17,23 +17,23 @@ public record Injection(int request, Fault fault, int ordinal) {
     static int count(Fault fault, List<RedisCommand> commands, boolean reduced) {
         int count = 0;
         for (int i = 0; i < commands.size(); i++) {
-            count += isDistinct(fault, commands, i) || !reduced ? 1 : 0;
+            count += canMeet(fault, commands, i, reduced) ? 1 : 0;
         }
         return count;
     }
 
     /** Reports whether the last one of the commands that a request has sent meets the fault. */
     boolean hits(List<RedisCommand> commands, boolean reduced) {
-        return count(fault, commands, reduced) == ordinal + 1
-                && count(fault, commands.subList(0, commands.size() - 1), reduced) == ordinal;
+        return canMeet(fault, commands, commands.size() - 1, reduced) && count(fault, commands, reduced) == ordinal + 1;
     }
 
     // A read without a reply might as well not be sent. Between two writes, it does not matter when a process ends.
-    private static boolean isDistinct(Fault fault, List<RedisCommand> commands, int i) {
-        return switch (fault) {
-            case REPLY_LOST -> !commands.get(i).isRead();
-            case GONE -> i == 0 || !commands.get(i - 1).isRead();
-            default -> true;
-        };
+    private static boolean canMeet(Fault fault, List<RedisCommand> commands, int i, boolean reduced) {
+        return !reduced
+                || switch (fault) {
+                    case REPLY_LOST -> !commands.get(i).isRead();
+                    case GONE -> i == 0 || !commands.get(i - 1).isRead();
+                    default -> true;
+                };
     }
 }

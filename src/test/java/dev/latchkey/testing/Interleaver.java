@@ -108,8 +108,8 @@ public final class Interleaver implements AutoCloseable {
     }
 
     /**
-     * Starts the instance that handles a request, counted from 0. Its clean-ups run after the response, one after the other, as a part of
-     * the request. On threads of their own, the order of their commands would be left to chance.
+     * Starts the instance that handles a request, counted from 0. Its clean-ups run after the response, one after the
+     * other, as a part of the request. On threads of their own, the order of their commands would be left to chance.
      */
     public TestApp start(int request, String... settings) throws IOException {
         Lane lane = lanes.get(request);

@@ -169,8 +169,9 @@ public final class RaceReport {
     private @Nullable Void explore(Item item, BlockingQueue<Races> free, ExecutorService threads) throws Exception {
         List<Exploration> all = new ArrayList<>();
         Races races = free.take();
-        Before before = races.prepare(item.race);
+        Before before;
         try {
+            before = races.prepare(item.race);
             var exploration = new Exploration(item.race, before);
             all.add(
                     item.isPair()

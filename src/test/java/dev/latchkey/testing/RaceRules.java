@@ -189,23 +189,20 @@ record RaceRules(TestApp app, Run run) {
         }
     }
 
-    // Finds the password by logging in, if the user record has changed.
+    // Logs in with each password that was involved, if the user record has changed.
     private void checkPasswords() {
-        Stream<String> passwords = Stream.concat(
-                run.requests().stream()
-                        .filter(request -> request.has(SETS_PASSWORD))
-                        .map(request -> request.call().newPassword()),
-                Stream.of(TestApp.PASSWORD));
+        Set<String> passwords = new TreeSet<>(Set.of(TestApp.PASSWORD));
+        run.requests().stream()
+                .filter(request -> request.has(SETS_PASSWORD))
+                .forEach(request -> passwords.add(request.call().newPassword()));
         String record = run.before().redis().string(Races.USER);
         String before = record == null ? Run.ABSENT : TestApp.PASSWORD;
         String locked = run.isLocked() && run.redis().ttl(Races.USER) == 0 ? Run.DISABLED : Run.ABSENT;
         boolean isUnchanged = Objects.equals(record, run.redis().string(Races.USER));
-        String password = isUnchanged
-                ? before
-                : passwords
-                        .filter(each -> app.login(Races.NAME, each).status() == 200)
-                        .findFirst()
-                        .orElse(locked);
+        passwords.removeIf(
+                password -> isUnchanged || app.login(Races.NAME, password).status() != 200);
+        require(passwords.size() <= 1, "only one password logs in");
+        String password = isUnchanged ? before : passwords.stream().findFirst().orElse(locked);
         List<Exchange> succeeded = run.requests().stream()
                 .flatMap(request -> request.repeated() ? Stream.of(request, request.firstTry()) : Stream.of(request))
                 .filter(Exchange::mayHaveSucceeded)

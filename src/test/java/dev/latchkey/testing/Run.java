@@ -86,10 +86,10 @@ public record Run(
 
     /** Reports whether a request had its response before another one sent its first command. */
     boolean isBefore(Exchange earlier, Exchange later) {
-        String steps = order.replaceAll("[a-z]", "");
-        int last = steps.lastIndexOf(Integer.toString(earlier.call().number()));
-        int first = steps.indexOf(Integer.toString(later.call().number()));
-        return !earlier.repeated() && (later.repeated() || last < first);
+        return !earlier.repeated()
+                && (later.repeated()
+                        || Scheduler.isBefore(
+                                order, earlier.call().number(), later.call().number()));
     }
 
     boolean any(Predicate<Exchange> condition) {
@@ -141,7 +141,7 @@ public record Run(
         return mayHaveStarted && before.sessions().size() + startedSessions() > before.maxSessions();
     }
 
-    /** Returns how many sessions the requests have started, even if only until a login has found its password outdated. */
+    /** Returns how many sessions were started, some perhaps only until the login has found its password outdated. */
     int startedSessions() {
         return requests.stream()
                 .filter(request -> request.has(STARTS_SESSION))

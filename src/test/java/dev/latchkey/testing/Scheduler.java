@@ -23,8 +23,12 @@ public interface Scheduler {
     /** @param next command of each request; null if the request has ended */
     Step choose(List<@Nullable RedisCommand> next);
 
-    /** Returns the requests that have not ended. */
-    static List<Integer> unfinished(List<@Nullable RedisCommand> next) {
+    /**
+     * Returns the requests that have not ended.
+     *
+     * @param next of each request; null if it has ended
+     */
+    static List<Integer> unfinished(List<? extends @Nullable Object> next) {
         return IntStream.range(0, next.size())
                 .filter(request -> next.get(request) != null)
                 .boxed()
@@ -34,6 +38,12 @@ public interface Scheduler {
     /** Returns the next command of the first request that has not ended. */
     static Step first(List<@Nullable RedisCommand> next) {
         return new Step(unfinished(next).getFirst(), Fault.NONE);
+    }
+
+    /** Reports whether one request has ended before another one began. */
+    static boolean isBefore(String order, int earlier, int later) {
+        String steps = order.replaceAll("[a-z]", "");
+        return steps.lastIndexOf(Integer.toString(earlier)) < steps.indexOf(Integer.toString(later));
     }
 
     /** Returns a scheduler that repeats an order. When it is used up, the first request that has not ended goes on. */
@@ -46,7 +56,7 @@ public interface Scheduler {
         return next -> rest.isEmpty() || next.get(rest.getFirst().request()) == null ? first(next) : rest.removeFirst();
     }
 
-    /** Returns a scheduler for one run in a random order, in which a random one of the first 16 commands meets a fault. */
+    /** Returns a scheduler for a run in a random order, in which a random one of the first 16 commands meets a fault. */
     static Scheduler random(long seed) {
         var random = new SplittableRandom(seed); // Random(1) and Random(2) begin alike
         var commandsUntilFault = new AtomicInteger(random.nextInt(16));
