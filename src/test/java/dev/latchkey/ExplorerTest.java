@@ -223,6 +223,13 @@ class ExplorerTest {
         assertTrue(run.toString().startsWith("[503, 200, 200], valid []"), run.toString());
     }
 
+    /** Each has reserved the username before the other one goes on. */
+    @Test
+    void two_deletions_do_not_stop_each_other() throws Exception {
+        Run run = replay(races, Race.pair(Operation.DELETE, Operation.DELETE, false), "0011");
+        assertTrue(run.toString().startsWith("[200, 200], valid []"), run.toString());
+    }
+
     private static void replay(Race race, String order) throws Exception {
         var _ = replay(races, race, order);
     }

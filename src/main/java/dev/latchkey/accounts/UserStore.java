@@ -83,8 +83,8 @@ public record UserStore(Redis redis) {
     }
 
     /**
-     * Returns a reservation for a deletion. It is the same for all deletions of a user, so that a repeated one goes on. It
-     * is not the record of a disabled user, so that nobody enables the user meanwhile.
+     * Returns a reservation for a deletion. It is the same for all deletions of a user, so that concurrent ones, such as a
+     * repeated request, do not stop each other. It is not the record of a disabled user, so that nobody enables the user.
      */
     static UserRecord reservationForDeletion(String username) {
         return reservation(username, Instant.EPOCH);
