@@ -83,8 +83,8 @@ public record UserStore(Redis redis) {
     }
 
     /**
-     * Returns a reservation for a deletion. It is the same for all deletions of a user, so that concurrent ones, such as a
-     * repeated request, do not stop each other. It is not the record of a disabled user, so that nobody enables the user.
+     * Returns a reservation for a deletion. It is the same for all deletions of a user, so that one that begins while
+     * another one deletes does not stop it. It is not the record of a disabled user, so that nobody enables the user.
      */
     static UserRecord reservationForDeletion(String username) {
         return reservation(username, Instant.EPOCH);
