@@ -205,8 +205,7 @@ public record TokenStore(
         // 2. A refresh stores T2, indexes it, and deletes T1.
         // 3. The login deletes T1, which is gone already.
         // 4. The session lives on with T2.
-        boolean noToken = all.values().stream()
-                .anyMatch(session -> session.expiresDate().isAfter(now) && !endedIds.contains(session.id()));
+        boolean noToken = !endedIds.containsAll(idsToEvict);
         // The same with two refreshes of T1, of which the slower one hides that the session has escaped:
         // 1. The slower refresh stores T2 and indexes it. The login finds the entries of T1 and T2.
         // 2. The faster refresh stores T3, indexes it, and deletes T1.

@@ -135,7 +135,7 @@ public final class Exploration {
     }
 
     /** Reports whether all orders were run. */
-    public boolean isComplete() {
+    boolean isComplete() {
         return complete;
     }
 

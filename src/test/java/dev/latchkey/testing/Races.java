@@ -36,7 +36,14 @@ public final class Races implements AutoCloseable {
     /** @param maxSessions with 2, a login ends a session */
     public Races(String tokenStorage, int maxSessions) throws IOException {
         this.maxSessions = maxSessions;
-        String[] settings = {"TOKEN_STORAGE", tokenStorage, "MAX_SESSIONS_PER_USER", Integer.toString(maxSessions)};
+        String[] settings = {
+            "TOKEN_STORAGE",
+            tokenStorage,
+            "MAX_SESSIONS_PER_USER",
+            Integer.toString(maxSessions),
+            "TOKEN_TTL",
+            "86400", // the state of a race is restored for hours
+        };
         app = TestApp.startOn(interleaver.redisUrl(), settings);
         for (int i = 0; i < MAX_REQUESTS; i++) {
             instances.add(interleaver.start(i, settings));
@@ -47,7 +54,12 @@ public final class Races implements AutoCloseable {
     record Session(String token, String id) {}
 
     /** The state before a run. */
-    record Before(List<Session> sessions, String todoPath, int maxSessions, RedisState redis) {
+    public record Before(List<Session> sessions, String todoPath, int maxSessions, RedisState redis) {
+        /** Returns the state when the sessions end, and Redis is about to delete their tokens. */
+        public Before atExpiry() {
+            return new Before(sessions, todoPath, maxSessions, redis.replaceAll("(?<=expiresDate\\W{1,9})20", "19"));
+        }
+
         String todoId() {
             return todoPath.substring(todoPath.lastIndexOf('/') + 1);
         }

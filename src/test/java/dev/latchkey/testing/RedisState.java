@@ -41,6 +41,11 @@ record RedisState(JsonNode json) {
         var _ = redis.eval(RESTORE, ScriptOutputType.STATUS, new String[0], json.toString());
     }
 
+    /** Returns the state as text, changed by a regular expression. */
+    RedisState replaceAll(String expression, String replacement) {
+        return new RedisState(JSON.readTree(json.toString().replaceAll(expression, replacement)));
+    }
+
     Set<String> keys() {
         return new TreeSet<>(json.propertyNames());
     }
