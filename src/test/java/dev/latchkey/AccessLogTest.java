@@ -90,7 +90,6 @@ class AccessLogTest {
                 "PORT", Integer.toString(port),
                 "METRICS_PORT", Integer.toString(metricsPort),
                 "REDIS_URL", redis.url(),
-                "PBKDF2_ITERATIONS", "100000",
             };
             process = ServiceProcess.java(List.of(), settings);
             awaitReady(200);

@@ -35,7 +35,6 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -45,7 +44,6 @@ import tools.jackson.databind.json.JsonMapper;
  * Runs the commands of the documents as they are written there. Only the address of the service is replaced, because
  * port 8080 may be in use.
  */
-@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class DocumentedCommandsTest {
     /** Blocks that other tests run. */
     private static final Map<String, String> RUN_BY = Map.of(

@@ -19,14 +19,12 @@ import java.util.stream.Stream;
 import javax.tools.ToolProvider;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
  * The clients in {@code scripts/examples/clients}. {@code scripts/browser} runs {@code session.js}, and {@code
  * scripts/check-examples} runs {@code ResourceServer.java}.
  */
-@Timeout(60)
 class ExampleClientsTest {
     private static final Path CLIENTS =
             Path.of("scripts", "examples", "clients").toAbsolutePath();

@@ -151,7 +151,7 @@ class MainTest {
         try (var taken = new ServerSocket(0);
                 var redis = EmbeddedRedis.start()) {
             String port = Integer.toString(taken.getLocalPort());
-            String[] settings = {"REDIS_URL", redis.url(), "REDIS_TIMEOUT_MS", "10000", "PORT", port};
+            String[] settings = {"REDIS_URL", redis.url(), "PORT", port};
             String output = output(ServiceProcess.java(List.of(), settings), 1);
             assertTrue(output.contains("cannot listen on port " + port + ": "), output);
             assertTrue(output.endsWith(". Set PORT or HOST.\n"), output);

@@ -20,14 +20,12 @@ import java.util.Map;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
  * TLS to Redis, set up with the commands and lines of operations.md. The service runs in the folder in which the
  * commands have put the stores.
  */
-@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class RedisTlsTest {
     @TempDir
     private static Path folder;
