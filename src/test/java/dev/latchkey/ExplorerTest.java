@@ -58,7 +58,8 @@ class ExplorerTest {
         List<Race> requests = Stream.of(Operation.values()).map(Race::alone).toList();
         assertRules(
                 requests,
-                (races, request) -> Exploration.withFaults(races, request, true).violations());
+                (races, request) ->
+                        Exploration.withFaults(races, request, false).violations());
     }
 
     @FunctionalInterface

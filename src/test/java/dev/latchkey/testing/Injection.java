@@ -27,10 +27,12 @@ public record Injection(int request, Fault fault, int ordinal) {
         return canMeet(fault, commands, commands.size() - 1, reduced) && count(fault, commands, reduced) == ordinal + 1;
     }
 
-    // A read without a reply might as well not be sent. Between two writes, it does not matter when a process ends.
+    // The service makes no difference between an error and a lost connection, so a command that is not sent, or a read
+    // without a reply, is like one that gets an error. Between two writes, it does not matter when a process ends.
     private static boolean canMeet(Fault fault, List<RedisCommand> commands, int i, boolean reduced) {
         return !reduced
                 || switch (fault) {
+                    case NOT_SENT -> false;
                     case REPLY_LOST -> !commands.get(i).isRead();
                     case GONE -> i == 0 || !commands.get(i - 1).isRead();
                     default -> true;
