@@ -41,7 +41,7 @@ record RedisState(JsonNode json) {
         var _ = redis.eval(RESTORE, ScriptOutputType.STATUS, new String[0], json.toString());
     }
 
-    /** Returns the state as text, changed by a regular expression. */
+    /** Returns the state with all matches in its text replaced. */
     RedisState replaceAll(String expression, String replacement) {
         return new RedisState(JSON.readTree(json.toString().replaceAll(expression, replacement)));
     }

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.File;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,11 +20,27 @@ import java.util.stream.Stream;
 
 /** The service as a separate process with the files that are shipped, a client for it, and the lines that it prints. */
 public final class ServiceProcess extends TestClient {
-    private static final Path JAVA = Path.of(System.getProperty("java.home"), "bin", "java");
-    private static final Path JAR = jar();
-    private static final String CLASS_PATH =
-            JAR + File.pathSeparator + Path.of("target/latchkey/lib").toAbsolutePath() + "/*"; // those that are shipped
-    private static final String ARCHIVE = archive();
+    private static final Path JAR;
+    private static final String ARCHIVE;
+
+    // Archives the classes of a command, which fails at once. With the archive, a start takes 40 % less CPU time.
+    static {
+        try {
+            JAR = Files.createTempFile(Path.of("target").toAbsolutePath(), "service", ".jar");
+            ARCHIVE = JAR + ".jsa";
+            JAR.toFile().deleteOnExit();
+            new File(ARCHIVE).deleteOnExit();
+            // The JVM archives no classes of a folder.
+            String[] arguments = {"--create", "--file", JAR.toString(), "-C", "target/classes", "."};
+            assertEquals(0, ToolProvider.findFirst("jar").orElseThrow().run(System.out, System.err, arguments));
+            var command = builder(List.of("user", "list"), "REDIS_URL", "redis://127.0.0.1:1");
+            command.command().set(1, "-XX:ArchiveClassesAtExit=" + ARCHIVE);
+            command.redirectErrorStream(true).redirectOutput(DISCARD);
+            assertEquals(1, command.start().waitFor());
+        } catch (IOException | InterruptedException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
 
     private final Process process;
     private final Queue<String> lines = new ConcurrentLinkedQueue<>();
@@ -39,42 +54,6 @@ public final class ServiceProcess extends TestClient {
                 .start(() -> process.inputReader(StandardCharsets.UTF_8).lines().forEach(lines::add));
     }
 
-    // Returns the classes as a jar, because the JVM archives no classes of a folder.
-    private static Path jar() {
-        try {
-            Path jar = Files.createTempFile("latchkey", ".jar");
-            jar.toFile().deleteOnExit();
-            String[] arguments = {"--create", "--file", jar.toString(), "-C", "target/classes", "."};
-            assertEquals(0, ToolProvider.findFirst("jar").orElseThrow().run(System.out, System.err, arguments));
-            return jar;
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    // Archives the classes of a command, which fails at once. With the archive, a start takes 40 % less CPU time.
-    private static String archive() {
-        try {
-            String archive = JAR + ".jsa";
-            new File(archive).deleteOnExit();
-            String option = "-XX:ArchiveClassesAtExit=" + archive;
-            var builder =
-                    new ProcessBuilder(JAVA.toString(), option, "-cp", CLASS_PATH, "dev.latchkey.Main", "user", "list");
-            builder.environment().put("REDIS_URL", "redis://127.0.0.1:1");
-            assertEquals(
-                    1,
-                    builder.redirectErrorStream(true)
-                            .redirectOutput(DISCARD)
-                            .start()
-                            .waitFor());
-            return archive;
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        } catch (InterruptedException e) {
-            throw new IllegalStateException(e);
-        }
-    }
-
     /**
      * Starts {@code Main} with command-line arguments. It waits for a busy Redis, and its hashes have the lowest allowed cost.
      *
@@ -86,8 +65,11 @@ public final class ServiceProcess extends TestClient {
 
     /** Returns what {@link #java} starts, but with separate standard output and standard error. */
     public static ProcessBuilder builder(List<String> arguments, String... settings) {
-        String option = "-XX:SharedArchiveFile=" + ARCHIVE;
-        var builder = new ProcessBuilder(JAVA.toString(), option, "-cp", CLASS_PATH, "dev.latchkey.Main");
+        String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+        String libraries = Path.of("target/latchkey/lib").toAbsolutePath() + "/*"; // those that are shipped
+        String classPath = JAR + File.pathSeparator + libraries;
+        var builder =
+                new ProcessBuilder(java, "-XX:SharedArchiveFile=" + ARCHIVE, "-cp", classPath, "dev.latchkey.Main");
         builder.command().addAll(arguments);
         builder.environment().clear();
         builder.environment().putAll(Map.of("REDIS_TIMEOUT_MS", "10000", "PBKDF2_ITERATIONS", "100000"));
