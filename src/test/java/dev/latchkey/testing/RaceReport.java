@@ -129,10 +129,8 @@ public final class RaceReport {
         try {
             Deque<String> rest = new ArrayDeque<>(List.of(args));
             var report = new RaceReport(Path.of(rest.removeFirst()), rest);
-            if (!report.withTotals) {
-                report.exploreAll();
-            }
-            System.exit(report.printTotals() ? 0 : 1);
+            boolean isDone = report.withTotals || report.exploreAll();
+            System.exit(report.printTotals() && isDone ? 0 : 1);
         } catch (IllegalArgumentException e) {
             System.err.println("scripts/races: " + e.getMessage());
             System.err.println("usage: scripts/races [--part I/N] [--max RUNS] [--seed NUMBER] [REGULAR-EXPRESSION]");
@@ -141,7 +139,9 @@ public final class RaceReport {
         }
     }
 
-    private void exploreAll() throws Exception {
+    // Returns false if a race could not be explored. It has no row, and is explored the next time.
+    private boolean exploreAll() throws Exception {
+        boolean isDone = true;
         for (Configuration configuration : CONFIGURATIONS) {
             List<Item> left = items.stream()
                     .filter(item -> item.in.equals(configuration) && !rows.containsKey(item.name()))
@@ -157,13 +157,17 @@ public final class RaceReport {
                 List<Callable<@Nullable Void>> tasks = new ArrayList<>();
                 left.forEach(item -> tasks.add(() -> explore(item, free, threads)));
                 for (Future<?> done : threads.invokeAll(tasks)) {
-                    done.get();
+                    if (done.state() == Future.State.FAILED) {
+                        done.exceptionNow().printStackTrace();
+                        isDone = false;
+                    }
                 }
             }
             for (Races races : free) {
                 races.close();
             }
         }
+        return isDone;
     }
 
     private @Nullable Void explore(Item item, BlockingQueue<Races> free, ExecutorService threads) throws Exception {
