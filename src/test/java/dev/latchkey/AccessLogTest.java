@@ -90,6 +90,7 @@ class AccessLogTest {
                 "PORT", Integer.toString(port),
                 "METRICS_PORT", Integer.toString(metricsPort),
                 "REDIS_URL", redis.url(),
+                "REDIS_TIMEOUT_MS", "1000",
             };
             process = ServiceProcess.java(List.of(), settings);
             awaitReady(200);

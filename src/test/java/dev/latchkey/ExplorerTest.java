@@ -26,7 +26,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** All orders of the Redis commands of two requests. {@code scripts/races} runs what takes longer. */
 class ExplorerTest {
-    private static final int RUNS = 5; // of each pair; scripts/races runs all
+    private static final int RUNS = 3; // of each pair; scripts/races runs all
     private static final int RANDOM_ORDERS = 300;
 
     @AutoClose

@@ -193,7 +193,7 @@ class ProxyConfigurationTest {
     @BeforeAll
     static void startServers() throws Exception {
         redis = EmbeddedRedis.start(Map.of("appendonly", "yes", "appendfsync", "always"));
-        latchkey = ServiceProcess.start(redis.url(), "LOGIN_THROTTLE", "false");
+        latchkey = ServiceProcess.start(redis.url(), "LOGIN_THROTTLE", "false", "REDIS_TIMEOUT_MS", "3000");
         app = new EchoServer();
         username = TestClient.newName();
         authorization = newToken();
