@@ -238,6 +238,14 @@ class ExplorerTest {
         racesWithEviction.check(racesWithEviction.run(race, before, Scheduler.replay("0000111000")));
     }
 
+    /** An entry that could not be removed counts for the limit. security.md says so. */
+    @Test
+    void after_a_fault_a_token_of_an_operator_may_end_the_session_of_a_new_password() throws Exception {
+        Race race = Race.pair(Operation.CHANGE_PASSWORD, Operation.ISSUE_TOKEN, true);
+        Run run = replay(racesWithEviction, race, "001000000000001111l11111111");
+        assertTrue(run.toString().startsWith("[200, 200], valid [new token 1], "), run.toString());
+    }
+
     private static void replay(Race race, String order) throws Exception {
         var _ = replay(races, race, order);
     }

@@ -156,9 +156,11 @@ public final class RaceReport {
             try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
                 List<Callable<@Nullable Void>> tasks = new ArrayList<>();
                 left.forEach(item -> tasks.add(() -> explore(item, free, threads)));
-                for (Future<?> done : threads.invokeAll(tasks)) {
-                    if (done.state() == Future.State.FAILED) {
-                        done.exceptionNow().printStackTrace();
+                List<Future<@Nullable Void>> done = threads.invokeAll(tasks);
+                for (int i = 0; i < done.size(); i++) {
+                    if (done.get(i).state() == Future.State.FAILED) {
+                        System.err.println(left.get(i).name());
+                        done.get(i).exceptionNow().printStackTrace();
                         isDone = false;
                     }
                 }
